@@ -4,6 +4,8 @@ mod cli;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
+
 use cli::{Cli, Common, LogFormat, Parsed, finish, manner, parse};
 use keyferry::base::failure::{Class, Failure};
 use keyferry::base::style::Style;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         tracing::warn!("not hardened: {what}");
     }
     end_at_a_defect(common.clone());
-    let ended = cli::run(&common, command, core_limit);
+    let ended = cli::run(&common, command, core_limit, Cli::command);
     finish(&ended, &common)
 }
 

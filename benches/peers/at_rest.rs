@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::contest::Spread;
 use crate::field::agent_template;
 use crate::say;
+use crate::spread::Spread;
 use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, free_ports};
 use crate::support::tools;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::launcher::{Contender, Sample};
 use crate::say;
+use crate::spread::Spread;
 use crate::table::{Line, Row, Target};
 
 /// Runs before the first that counts: caches of the disk, the server and the kernel are warm then.
@@ -97,34 +98,6 @@ impl Contest<'_> {
             work: self.work.to_owned(),
             lines: lines.into_iter().chain(bottom).collect(),
             targets,
-        }
-    }
-}
-
-/// The middle and the ends of what was seen.
-#[derive(Clone, Copy)]
-pub(crate) struct Spread<T> {
-    /// Half are below it.
-    pub(crate) median: T,
-    /// The least.
-    pub(crate) min: T,
-    /// The most.
-    pub(crate) max: T,
-}
-
-impl<T: Ord + Copy> Spread<T> {
-    /// Of at least one value.
-    pub(crate) fn of(values: impl Iterator<Item = T>) -> Self {
-        let mut values: Vec<T> = values.collect();
-        values.sort_unstable();
-        let last = values
-            .len()
-            .checked_sub(1)
-            .expect("there is at least one round");
-        Self {
-            median: values[last / 2],
-            min: values[0],
-            max: values[last],
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::contest::Spread;
 use crate::say;
+use crate::spread::Spread;
 use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, free_ports, poll};
 use crate::support::run::Run;

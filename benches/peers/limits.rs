@@ -13,8 +13,8 @@ use std::collections::BinaryHeap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::contest::Spread;
 use crate::field::count;
+use crate::spread::Spread;
 use crate::table::{Line, Row};
 
 /// As measured by `scale`: see docs/scale.md.

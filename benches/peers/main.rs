@@ -20,6 +20,7 @@ mod many;
 mod reflect;
 mod release;
 mod scale;
+mod spread;
 mod table;
 mod vault_files;
 

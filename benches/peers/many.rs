@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::contest::Spread;
 use crate::field::Running;
 use crate::launcher::{Contender, Sample};
 use crate::say;
+use crate::spread::Spread;
 use crate::support::cluster::Cluster;
 use crate::support::http::Client;
 use crate::support::openbao::OpenBao;

@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::contest::Spread;
 use crate::field::{CONNECTIONS, Field, NAMESPACES, count, gives_to, secret};
 use crate::launcher::{Contender, Sample};
 use crate::say;
+use crate::spread::Spread;
 use crate::table::{Line, Row, Target};
 
 const FOREIGN: usize = 5000;

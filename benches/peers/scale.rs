@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::contest::Spread;
 use crate::field::{Field, NAMESPACES, Running, count, gives_to, secret};
 use crate::say;
+use crate::spread::Spread;
 use crate::table::{Line, Row, Target};
 
 /// Sources of a step.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::contest::Spread;
+use crate::spread::Spread;
 
 /// One piece of work.
 pub(crate) struct Row {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod command;
+mod command_line;
 mod errors;
 mod last_line;
 mod load;
@@ -10,7 +11,8 @@ mod refused_arguments;
 mod runtime;
 mod setup;
 
-pub(crate) use arguments::{Cli, Common, LogFormat};
+pub(crate) use arguments::{Common, LogFormat};
 pub(crate) use command::run;
+pub(crate) use command_line::Cli;
 pub(crate) use last_line::finish;
 pub(crate) use refused_arguments::{Parsed, manner, parse};

@@ -6,7 +6,8 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, ValueEnum};
 
-use super::arguments::{Cli, Color, Common, LogFormat};
+use super::arguments::{Color, Common, LogFormat};
+use super::command_line::Cli;
 use keyferry::base::failure::{Class, Failure};
 
 /// The result of reading a command line.

@@ -17,6 +17,8 @@ use regex_automata::{Anchored, Input, MatchKind};
 
 use budget::{Budget, Cost, Limit};
 
+pub use syntax::Syntax;
+
 /// When a pattern matches a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Matching {
@@ -26,15 +28,6 @@ pub enum Matching {
     /// The first match of a search from the left must be the whole name, as in emberstack's
     /// reflector: there `a|ab` does not mean `ab`, because the search finds `a` first.
     LeftmostFirst,
-}
-
-/// The syntax of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Syntax {
-    /// emberstack's reflector.
-    DotNet,
-    /// mittwald's replicator.
-    Go,
 }
 
 /// The largest number of patterns, each of which is tried on each namespace.

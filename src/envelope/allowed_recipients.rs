@@ -4,11 +4,10 @@
 //! check finds mistakes, not attackers: a colleague who left and is still a recipient, a file that
 //! is older than the list.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::recipient::shortened;
 use super::{age, sops};
 use crate::base::failure::{Class, Fault};
 
@@ -89,20 +88,6 @@ impl RecipientPolicy<'_> {
         let others = fingerprints.iter().filter(|one| !self.names(one));
         refuse(others.cloned())
     }
-}
-
-/// A recipient, shortened for a message: an RSA or hybrid recipient fills a screen.
-pub fn shortened(recipient: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 100;
-    const HEAD: usize = 48;
-    const TAIL: usize = 12;
-    let count = recipient.chars().count();
-    if count <= LONGEST {
-        return Cow::Borrowed(recipient);
-    }
-    let head: String = recipient.chars().take(HEAD).collect();
-    let tail: String = recipient.chars().skip(count - TAIL).collect();
-    Cow::Owned(format!("{head}…{tail}"))
 }
 
 fn refuse(others: impl Iterator<Item = String>) -> Result<(), OutsidePolicy> {

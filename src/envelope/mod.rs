@@ -4,5 +4,6 @@
 pub mod age;
 pub mod allowed_recipients;
 pub mod manifest;
+pub(crate) mod recipient;
 pub mod sealed;
 pub mod sops;

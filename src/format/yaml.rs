@@ -1,17 +1,18 @@
 //! The reader of YAML: makes a tree of the events of `granit-parser`. It unfolds anchors and merge
 //! keys, and bounds bombs, for every kind of tree alike.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScanError};
 
 use super::{MAX_DEPTH, MOST_VALUES};
 
 mod go;
+mod scalar;
 mod values;
 pub(crate) mod write;
 
+pub(crate) use scalar::Scalar;
 pub(crate) use values::documents;
 
 /// Most nodes that aliases may add to a file. Honest files share some settings; bombs double at
@@ -64,16 +65,6 @@ pub(crate) trait Tree {
     fn open(node: Self::Node, at: Place) -> Opened<Self::Node>;
     fn copy(node: &Self::Node) -> Self::Node;
     fn weigh(node: &Self::Node) -> Weight;
-}
-
-/// A scalar as it is written.
-pub(crate) struct Scalar<'a> {
-    /// Escapes and line breaks resolved.
-    pub(crate) text: Cow<'a, str>,
-    pub(crate) style: ScalarStyle,
-    pub(crate) tag: Option<&'a granit_parser::Tag>,
-    /// The lines of the file that hold it, if they may hold a separator of lines of Go.
-    source: Option<&'a str>,
 }
 
 /// The key of a mapping.

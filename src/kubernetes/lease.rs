@@ -1,13 +1,10 @@
-//! A Lease decides which of several replicas works; a fence keeps a replica that was paused from
-//! writing after it lost the Lease.
+//! A Lease decides which of several replicas works.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use crate::base::wiped::WipedBytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
@@ -15,24 +12,6 @@ use super::subject::ObjectKind;
 use super::write::NEVER;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
-use crate::base::lock::locked;
-
-/// Until when this replica may write. Asked right before each write is sent.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Fence(Arc<Mutex<Option<Instant>>>);
-
-impl Fence {
-    /// Allows writes until this time; `None` forbids them.
-    pub(crate) fn set(&self, until: Option<Instant>) {
-        *locked(&self.0) = until;
-    }
-
-    /// Whether writes are allowed now.
-    pub(crate) fn is_open(&self) -> bool {
-        let until = *locked(&self.0);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-}
 
 /// A Lease as it is stored.
 #[derive(Debug, Deserialize)]

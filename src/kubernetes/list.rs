@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::Kubernetes;
-use super::call::{self, ApiCall, Verb};
+use super::call::{ApiCall, Verb};
 use super::error::Error;
-use super::status;
 use super::subject::ObjectKind;
+use super::{exchange, status};
 use crate::base::artifact::ObjectName;
 use crate::base::coding::percent;
 use crate::base::counters;
@@ -201,7 +201,7 @@ impl Kubernetes {
         let counted = counters::ApiRequest::new(call.verb.word());
         let answer = timeout(left, self.client.send(request)).await;
         let answer = answer.map_err(|_| unavailable("no answer in time"))?;
-        let answer = answer.map_err(|error| call::sending(&call, &self.server, error))?;
+        let answer = answer.map_err(|error| exchange::sending(&call, &self.server, error))?;
         let code = answer.status();
         counted.answered(code.as_u16());
         counted.ended(code.is_success());
@@ -213,8 +213,8 @@ impl Kubernetes {
                 subject: call.subject,
             });
         }
-        let asked = call::asked_wait(&answer);
-        let body = timeout(left, call::collect(&call, answer.into_body())).await;
+        let asked = exchange::asked_wait(&answer);
+        let body = timeout(left, exchange::collect(&call, answer.into_body())).await;
         let body = body.map_err(|_| unavailable("its refusal broke off"))??;
         Err(status::refusal(&call, code.as_u16(), &body, asked))
     }
@@ -251,12 +251,12 @@ impl Watch {
                     false => Err(broken("it ended within a line".to_owned())),
                 };
             };
-            let frame =
-                frame.map_err(|error| broken(format!("it broke: {}", call::innermost(&error))))?;
+            let frame = frame
+                .map_err(|error| broken(format!("it broke: {}", exchange::innermost(&error))))?;
             if let Ok(data) = frame.into_data() {
                 self.buffer.extend_from_slice(&data);
             }
-            if self.buffer.len() > call::LONGEST_ANSWER {
+            if self.buffer.len() > exchange::LONGEST_ANSWER {
                 return Err(broken("a line is too long".to_owned()));
             }
         }

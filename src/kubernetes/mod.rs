@@ -1,9 +1,9 @@
 //! The connection to a cluster: found once, without the client's own retries, each call bounded by
 //! the deadline.
 //!
-//! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`]
-//! reads its refusals, [`secret`], [`account`] and [`sealing`] are the kinds of object that we
-//! know, as bytes on the wire and no more.
+//! [`connect()`] finds the cluster, [`call`] is a question to it, [`exchange`] asks and tries again
+//! where that helps, [`status`] reads its refusals, [`secret`], [`account`] and [`sealing`] are the
+//! kinds of object that we know, as bytes on the wire and no more.
 //!
 //! Architecture invariant: whole objects are listed only for sealing keys, by label. All other
 //! lists and watches are of metadata ([`list`], [`marked_secrets`]), and only where a configuration
@@ -23,6 +23,8 @@ mod connect;
 pub(crate) mod copy;
 mod error;
 pub(crate) mod event;
+mod exchange;
+pub(crate) mod fence;
 pub(crate) mod fields;
 mod history;
 mod kubeconfig;
@@ -61,7 +63,7 @@ pub struct Kubernetes {
     /// One permit for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
     /// Where set, writes are sent only while the fence is open.
-    fence: Option<lease::Fence>,
+    fence: Option<fence::Fence>,
 }
 
 /// Requests under way at once. More would only wait in the server, and each is a connection.
@@ -81,7 +83,7 @@ impl Kubernetes {
     }
 
     /// The same cluster, in which writes are sent only while the fence is open.
-    pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
+    pub(crate) fn fenced(&self, fence: &fence::Fence) -> Self {
         Self {
             fence: Some(fence.clone()),
             ..self.until(self.time_limit)

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::grants::cluster;
 use super::grants::rights::Asked;
-use super::grants::transit::OfFiles;
+use super::grants::transit::{OfFiles, of_files};
 use super::grants::{self, Mode, vault};
 use crate::base::failure::Failure;
 use crate::config::Config;
@@ -58,7 +58,7 @@ impl AccessReport {
 pub async fn ask(config: &Config, world: &World, mode: Mode) -> AccessReport {
     let mut access = AccessReport::default();
     // A file that cannot be read fails by itself.
-    let files = grants::transit(config).await;
+    let files = of_files(config).await;
     for server in config.vaults.keys() {
         let asked = of_vault(config, &files, world, server, mode).await;
         access.add(asked);

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::action::{Action, Change, KeyChange, Reason};
 use super::variables;
-use super::{Action, Change, KeyChange, Reason};
 use crate::base::artifact::{
     Artifact, EnvLine, FileAccess, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
 };

@@ -1,7 +1,8 @@
 //! A ServiceAccount can use a pull secret only after the Secret was written: the only step that
 //! depends on another.
 
-use super::{Action, Step};
+use super::action::Action;
+use super::step::Step;
 use crate::base::artifact::Artifact;
 use crate::base::failure::Failure;
 

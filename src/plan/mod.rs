@@ -4,6 +4,7 @@
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only
 //! inside its artifacts.
 
+mod action;
 mod claims;
 mod decide;
 pub mod declared_copies;
@@ -11,22 +12,26 @@ mod links;
 pub mod prune;
 mod reactions;
 mod reflector_report;
+mod report_entry;
 mod show;
+mod step;
 mod variables;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use crate::base::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
+use crate::base::artifact::{Artifact, Desired, SecretArtifact, Wanted};
 use crate::base::failure::{Class, Failure};
-use crate::base::observed::{Basis, Observed, SecretState, SeenArtifact};
+use crate::base::observed::{Observed, SecretState, SeenArtifact};
 use crate::copy_rules::planned_copies::{Foreseen, Foresight};
 
+use step::StepKeys;
+
+pub use action::{Action, Change, KeyChange, Reason};
 pub use claims::Claims;
 pub use links::{needed, unlinked};
 pub use reactions::{Owed, ReactionNotice, reactions};
 pub use show::{PlanFormat, show};
+pub use step::Step;
 
 /// Everything one pass will do.
 #[derive(Debug)]
@@ -46,156 +51,6 @@ pub struct DeliveryPlan {
     pub held: Option<String>,
     /// One step per target, or why nothing of it is known.
     pub steps: Result<Vec<Step>, Failure>,
-}
-
-/// What happens at one target.
-#[derive(Debug)]
-pub struct Step {
-    /// What is to exist there.
-    pub artifact: Artifact,
-    /// What will be done.
-    pub action: Action,
-    /// The object of the cluster that this was decided on; nothing where there is none.
-    pub basis: Option<Basis>,
-    /// Its keys, and what becomes of each: [`Step::keys`] gives them.
-    keys: StepKeys,
-    /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the
-    /// keys of others in it.
-    pub notes: Vec<String>,
-}
-
-/// What becomes of the keys of a step.
-#[derive(Debug)]
-enum StepKeys {
-    /// All of them are new. They are read from the artifact only when somebody asks for them.
-    New,
-    /// These change, or stay.
-    Changes(Vec<KeyChange>),
-}
-
-impl Step {
-    /// The keys of the target, and what becomes of each.
-    pub fn keys(&self) -> Cow<'_, [KeyChange]> {
-        match &self.keys {
-            StepKeys::New => Cow::Owned(decide::added(&self.artifact)),
-            StepKeys::Changes(changes) => Cow::Borrowed(changes),
-        }
-    }
-
-    /// The keys that do not stay the same.
-    pub fn changes(&self) -> Vec<KeyChange> {
-        let mut changes = self.keys().into_owned();
-        changes.retain(|key| key.change != Change::Same);
-        changes
-    }
-
-    /// The names of the keys that do not stay the same.
-    pub fn changed_keys(&self) -> impl Iterator<Item = String> {
-        self.changes().into_iter().map(|key| key.key)
-    }
-
-    /// A reason, and what else the action does.
-    pub fn because(&self, reason: &Reason) -> String {
-        let notes = self.notes.iter().map(String::as_str);
-        let parts: Vec<String> = std::iter::once(reason.to_string())
-            .chain(notes.map(str::to_owned))
-            .collect();
-        parts.join("; ")
-    }
-}
-
-/// What will be done at one target, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Nothing: it is as it should be.
-    Keep,
-    /// It is made.
-    Create,
-    /// It is changed.
-    Update(Reason),
-    /// It is deleted, if it is still the object that was seen, and made again: an update is
-    /// impossible.
-    Recreate(Reason),
-    /// It is deleted, if it is still exactly what was seen.
-    Delete,
-    /// Nothing: it must not be touched.
-    Refuse(Failure),
-    /// Nothing yet: it would be changed, and its window is shut.
-    Wait,
-}
-
-/// Why something is changed: the same word in plan, log and test.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// Some value differs.
-    Content,
-    /// Mode or owner differ.
-    Access,
-    /// Labels or annotations differ.
-    Metadata,
-    /// A killed run left something, or a link is missing.
-    Damage(String),
-    /// It stands with another mark than ours and may be taken over.
-    Adopt {
-        /// Whose it was.
-        from: Owner,
-    },
-    /// Its annotations name another delivery or other sources.
-    Provenance,
-    /// The type cannot be changed.
-    Type {
-        /// The type that is there.
-        from: String,
-    },
-    /// It is immutable.
-    Immutable,
-    /// The ServiceAccount does not name the Secret.
-    NotLinked,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Content => f.write_str("content differs"),
-            Self::Access => f.write_str("mode or owner differ"),
-            Self::Metadata => f.write_str("labels or annotations differ"),
-            Self::Damage(what) => write!(f, "{what}"),
-            Self::Adopt { from } => match from {
-                Owner::Stranger => f.write_str("adopted: it had no owner mark"),
-                Owner::Unnamed => f.write_str("taken over: its owner mark had no name"),
-                Owner::Configuration(name) => write!(f, "adopted from configuration `{name}`"),
-                Owner::Reflector => f.write_str("adopted: it was a copy of the reflector"),
-            },
-            Self::Provenance => f.write_str("it named another delivery or other sources"),
-            Self::Type { from } => write!(f, "type was {from}"),
-            Self::Immutable => f.write_str("it is immutable"),
-            Self::NotLinked => f.write_str("not in imagePullSecrets"),
-        }
-    }
-}
-
-/// One key of a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyChange {
-    /// Its name.
-    pub key: String,
-    /// Bytes it will have; nothing when it goes.
-    pub size: Option<usize>,
-    /// What becomes of it.
-    pub change: Change,
-}
-
-/// What becomes of one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It is new.
-    Added,
-    /// Its value differs.
-    Changed,
-    /// It goes.
-    Removed,
-    /// It stays.
-    Same,
 }
 
 impl Plan {
@@ -256,42 +111,6 @@ impl DeliveryPlan {
             if step.action.is_change() {
                 step.action = Action::Wait;
             }
-        }
-    }
-}
-
-impl Action {
-    /// Whether it writes.
-    pub fn is_change(&self) -> bool {
-        match self {
-            Self::Create | Self::Update(_) | Self::Recreate(_) | Self::Delete => true,
-            Self::Keep | Self::Refuse(_) | Self::Wait => false,
-        }
-    }
-
-    /// Why it must not be touched, if so.
-    pub fn refusal(&self) -> Option<&Failure> {
-        match self {
-            Self::Refuse(failure) => Some(failure),
-            Self::Keep
-            | Self::Create
-            | Self::Update(_)
-            | Self::Recreate(_)
-            | Self::Delete
-            | Self::Wait => None,
-        }
-    }
-
-    /// The word for it in plans, reports and logs.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Create => "create",
-            Self::Update(_) => "update",
-            Self::Recreate(_) => "recreate",
-            Self::Delete => "delete",
-            Self::Refuse(_) => "refuse",
-            Self::Wait => "wait",
         }
     }
 }

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, DeliveryPlan, Step, StepKeys};
+use super::step::StepKeys;
+use super::{Action, DeliveryPlan, Step};
 use crate::base::artifact::{Artifact, Leftover, ObjectName, Origin};
 use crate::base::deletion_brake::Limits;
 use crate::base::failure::{Class, Failure};

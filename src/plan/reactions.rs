@@ -128,7 +128,8 @@ mod tests {
     use super::*;
     use crate::base::artifact::{ObjectName, Owner, PullSecretLink};
     use crate::base::failure::{Class, Failure};
-    use crate::plan::{Change, KeyChange, StepKeys};
+    use crate::plan::step::StepKeys;
+    use crate::plan::{Change, KeyChange};
     use crate::render::testing;
 
     fn step(action: Action) -> Step {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::show::{failure_document, line};
+use super::report_entry::{failure_document, line};
 use crate::base::failure::Failure;
 use crate::base::style::Style;
 use crate::copy_rules::place::ObjectPlace;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::prune;
 use super::reflector_report;
+use super::report_entry::{failure_document, line};
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::base::artifact::{Artifact, Provenance};
 use crate::base::failure::Failure;
@@ -88,23 +89,6 @@ fn target(step: &Step) -> String {
     }
 }
 
-pub(super) fn line(out: &mut String, style: Style, word: &str, place: &str, why: &str) {
-    let separator = if place.is_empty() || why.is_empty() {
-        ""
-    } else {
-        ": "
-    };
-    let tone = match word {
-        "create" | "make" => Tone::New,
-        "keep" | "wait" | "leave" => Tone::Quiet,
-        "delete" | "fail" | "refuse" => Tone::Bad,
-        _ => Tone::Changed,
-    };
-    let word = style.paint(tone, &format!("{word:<9}"));
-    let rest = format!("{place}{separator}{why}");
-    let _ = writeln!(out, "  {word}{}", printable::line(&rest));
-}
-
 fn tone_of(change: Change) -> Tone {
     match change {
         Change::Added => Tone::New,
@@ -140,7 +124,7 @@ fn why(step: &Step) -> String {
     }
 }
 
-pub(super) fn reason_of(failure: &Failure) -> String {
+fn reason_of(failure: &Failure) -> String {
     match &failure.hint {
         Some(hint) => format!("{} [{}]; {hint}", failure.what, failure.class),
         None => format!("{} [{}]", failure.what, failure.class),
@@ -232,10 +216,6 @@ fn provenance(of: &Provenance) -> Value {
         sources,
     } = of;
     json!({"configuration": configuration.as_str(), "delivery": delivery, "sources": sources})
-}
-
-pub(super) fn failure_document(failure: &Failure) -> Value {
-    json!({"class": failure.class.word(), "reason": failure.what, "hint": failure.hint})
 }
 
 fn word(change: Change) -> &'static str {

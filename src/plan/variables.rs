@@ -1,7 +1,7 @@
 //! Which variables of a whole file come, change and go: its texts are read by the file's own
 //! format, where they can be.
 
-use super::{Change, KeyChange};
+use super::action::{Change, KeyChange};
 use crate::base::artifact::Variables;
 use crate::base::material::{Node, SecretBytes};
 use crate::format::document::{self, DocumentFormat};

@@ -52,8 +52,7 @@ pub async fn run(
     // After a change of the configuration, the former candidate still exists.
     liveness.resign().await;
     let lease = resolve(&config.lease, &cluster.namespace);
-    let candidate = Arc::new(Candidate::new(cluster, lease, liveness));
-    liveness.candidate(&candidate);
+    let candidate = Candidate::new(cluster, lease, liveness);
     let cluster = cluster.fenced(candidate.fence());
     let work = async {
         loop {
@@ -70,7 +69,7 @@ pub async fn run(
         () = work => {}
         () = shutdown => {}
     }
-    candidate.resign().await;
+    liveness.resign().await;
 }
 
 /// Works with these keys. When the keys change it ends, and begins again with the annotations that

@@ -6,14 +6,33 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::leader::Candidate;
-use super::metrics::ENDS;
-use super::status::NamedObjects;
+use super::claimant::Claimant;
+use super::status::{NamedObjects, ReflectorStatus};
 use crate::base::lock::locked;
 
 /// A watch that was silent for this long is stuck: the server sends something about every minute,
 /// and a silent connection is dropped long before this.
 const STUCK: Duration = Duration::from_secs(420);
+
+/// The possible results of each job: each series exists before its first event.
+pub(super) const ENDS: [(&str, &str); 16] = [
+    ("read", "ok"),
+    ("read", "absent"),
+    ("read", "failed"),
+    ("compare", "ok"),
+    ("compare", "absent"),
+    ("compare", "failed"),
+    ("write", "ok"),
+    ("write", "foreign"),
+    ("write", "raced"),
+    ("write", "failed"),
+    ("remember", "ok"),
+    ("remember", "failed"),
+    ("delete", "ok"),
+    ("delete", "foreign"),
+    ("delete", "raced"),
+    ("delete", "failed"),
+];
 
 /// Numbers of a running reflector, and when each of its watches last had an event. Shared with the
 /// server of probes and metrics.
@@ -33,7 +52,7 @@ pub(super) struct WatchState {
     ready: bool,
     /// Why the reflector does not work, and whether that is normal.
     waits: Option<(String, bool)>,
-    candidate: Option<Arc<Candidate>>,
+    claimant: Option<Arc<Claimant>>,
 }
 
 /// Present numbers.
@@ -113,16 +132,18 @@ impl Liveness {
         self.state().ready = ready;
     }
 
-    /// Sets the candidate that must give the Lease back at the end.
-    pub(super) fn candidate(&self, candidate: &Arc<Candidate>) {
-        self.state().candidate = Some(Arc::clone(candidate));
+    /// Sets the claimant that must give the Lease back at the end.
+    pub(super) fn claimant(&self, claimant: &Arc<Claimant>) {
+        self.state().claimant = Some(Arc::clone(claimant));
     }
 
     /// Gives the Lease back if this replica holds it, so that the next holder need not wait.
     pub async fn resign(&self) {
-        let candidate = self.state().candidate.take();
-        if let Some(candidate) = candidate {
-            candidate.resign().await;
+        let claimant = self.state().claimant.take();
+        if let Some(claimant) = claimant.filter(|claimant| claimant.fence.is_open()) {
+            claimant.fence.set(None);
+            self.leads(false);
+            claimant.give_back().await;
         }
     }
 
@@ -153,6 +174,33 @@ impl Liveness {
             "reflector: not ready: the cluster was not listed yet\n".to_owned()
         };
         Some((state.ready, line))
+    }
+
+    /// The whole status; nothing without a reflector.
+    pub fn status(&self) -> Option<ReflectorStatus> {
+        let (ready, text) = self.readiness()?;
+        let state = self.state();
+        let Counts {
+            wanted,
+            copies,
+            queue,
+            held,
+        } = state.counts;
+        let refusals = state.refusals.iter();
+        let refusals = refusals.map(|(why, count)| ((*why).to_owned(), *count));
+        Some(ReflectorStatus {
+            ready,
+            text: text.trim_end().to_owned(),
+            leads: state.leads,
+            wanted,
+            copies,
+            queued: queue,
+            held,
+            source_count: state.named.source_count,
+            sources: state.named.sources.clone(),
+            refusals: refusals.collect(),
+            refused: state.named.refused.clone(),
+        })
     }
 
     /// Whether every list was complete once.

@@ -5,30 +5,10 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::liveness::{Liveness, WatchState};
+use super::liveness::{ENDS, Liveness, WatchState};
 use crate::base::metric::{Figure, Metric, Value, counter, float, gauge, single, size, truth};
 
 type Read = fn(&WatchState) -> Vec<Value>;
-
-/// The possible results of each job: each series exists before its first event.
-pub(super) const ENDS: [(&str, &str); 16] = [
-    ("read", "ok"),
-    ("read", "absent"),
-    ("read", "failed"),
-    ("compare", "ok"),
-    ("compare", "absent"),
-    ("compare", "failed"),
-    ("write", "ok"),
-    ("write", "foreign"),
-    ("write", "raced"),
-    ("write", "failed"),
-    ("remember", "ok"),
-    ("remember", "failed"),
-    ("delete", "ok"),
-    ("delete", "foreign"),
-    ("delete", "raced"),
-    ("delete", "failed"),
-];
 
 /// All of them.
 const METRICS: &[Metric<Read>] = &[

@@ -11,6 +11,7 @@
 //! are read by name when a copy is to be written or compared, and dropped a moment later
 //! ([`source_cache`]).
 
+mod claimant;
 mod controller;
 mod digest;
 mod events;

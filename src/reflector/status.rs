@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::liveness::{Counts, Liveness};
 use crate::copy_rules::index::Index;
 
 /// How many sources and refused places are named: a cluster may have thousands.
@@ -67,9 +66,9 @@ pub struct RefusedStatus {
 /// Sources and places that a status names.
 #[derive(Debug, Default)]
 pub(super) struct NamedObjects {
-    source_count: usize,
-    sources: Vec<CopiedStatus>,
-    refused: Vec<RefusedStatus>,
+    pub(super) source_count: usize,
+    pub(super) sources: Vec<CopiedStatus>,
+    pub(super) refused: Vec<RefusedStatus>,
 }
 
 impl NamedObjects {
@@ -94,34 +93,5 @@ impl NamedObjects {
                 })
                 .collect(),
         }
-    }
-}
-
-impl Liveness {
-    /// The whole status; nothing without a reflector.
-    pub fn status(&self) -> Option<ReflectorStatus> {
-        let (ready, text) = self.readiness()?;
-        let state = self.state();
-        let Counts {
-            wanted,
-            copies,
-            queue,
-            held,
-        } = state.counts;
-        let refusals = state.refusals.iter();
-        let refusals = refusals.map(|(why, count)| ((*why).to_owned(), *count));
-        Some(ReflectorStatus {
-            ready,
-            text: text.trim_end().to_owned(),
-            leads: state.leads,
-            wanted,
-            copies,
-            queued: queue,
-            held,
-            source_count: state.named.source_count,
-            sources: state.named.sources.clone(),
-            refusals: refusals.collect(),
-            refused: state.named.refused.clone(),
-        })
     }
 }

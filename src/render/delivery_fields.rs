@@ -7,19 +7,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use thiserror::Error;
-
-use crate::base::coding::base64;
-use crate::base::failure::{Class, Failure, Fault};
-use crate::base::material::{Material, Node, SecretBytes};
+use crate::base::failure::Failure;
+use crate::base::material::{Material, Node};
 use crate::base::printable;
 use crate::config::{Delivery, FieldName, From, Source};
 use crate::render::fetched::Fetched;
 
 use super::field::{Field, FieldError, FieldOrigin, Fields, HeldValue};
-use super::select::{TakenNode, select};
-use super::within;
-use crate::format::json::write::JsonError;
+use super::merge_error::MergeError;
+use super::place::within;
+use super::select::{TakenNode, decoded, select};
 use crate::template::jinja::Template;
 
 /// The data of the only source, if the configuration changes nothing in its documents.
@@ -150,17 +147,6 @@ pub(super) fn fields<'a>(
     Ok(fields)
 }
 
-/// The bytes that a base64 text encodes.
-pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, MergeError> {
-    let bytes = base64::decode_spaced(text.expose());
-    bytes
-        .map(SecretBytes::from)
-        .ok_or_else(|| MergeError::NotBase64 {
-            field: field.to_owned(),
-            is: "something else",
-        })
-}
-
 /// Keeps only the fields in `deliver`, in its order.
 fn only_delivered(delivery: &Delivery, fields: &mut Fields<'_>) -> Result<(), Failure> {
     if delivery.deliver.is_empty() {
@@ -260,71 +246,6 @@ pub(super) fn origin(from: &From) -> FieldOrigin {
 fn source_label(source: &Source) -> String {
     let (kind, name) = source.name();
     format!("{kind} {}", printable::quoted(&name))
-}
-
-/// Why the sources of a delivery give no fields.
-#[derive(Debug, PartialEq, Eq, Error)]
-pub(super) enum MergeError {
-    #[error("field {} is not there", printable::quoted(path))]
-    NotThere { path: String, there: Vec<String> },
-    #[error(
-        "field {} comes from {first} and again from {second}",
-        printable::quoted(field)
-    )]
-    Twice {
-        field: String,
-        first: Rc<FieldOrigin>,
-        second: Rc<FieldOrigin>,
-    },
-    #[error("it is {0}, not a mapping of fields")]
-    NotFields(&'static str),
-    #[error("it holds {0} documents, not one mapping of fields")]
-    SeveralDocuments(usize),
-    #[error("field {} is not base64: it is {is}", printable::quoted(field))]
-    NotBase64 { field: String, is: &'static str },
-    #[error("field {} cannot become JSON: {problem}", printable::quoted(field))]
-    NotJson { field: String, problem: JsonError },
-}
-
-impl Fault for MergeError {
-    fn class(&self) -> Class {
-        match self {
-            Self::NotThere { .. } => Class::Missing,
-            Self::NotBase64 { .. } => Class::Corrupt,
-            Self::Twice { .. } => Class::Configuration,
-            Self::NotFields(_) | Self::SeveralDocuments(_) | Self::NotJson { .. } => Class::Refused,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotThere { there, .. } if there.is_empty() => "it has no field at all".to_owned(),
-            Self::NotThere { there, .. } => {
-                format!(
-                    "it has {}",
-                    printable::names(there.iter().map(String::as_str))
-                )
-            }
-            Self::Twice { first, second, .. } if first == second => {
-                "let `rename` give each its own name".to_owned()
-            }
-            Self::Twice { .. } => {
-                "say `override: true` on the later source, or keep them apart with `prefix`, \
-                 `pick` or `rename`"
-                    .to_owned()
-            }
-            Self::NotFields(_) => "take parts of it with `pick`, such as `0.name`".to_owned(),
-            Self::SeveralDocuments(_) => {
-                "take parts with `pick`: `0.name` is `name` of the first document".to_owned()
-            }
-            Self::NotBase64 { .. } => {
-                "`encoding: base64` holds for all that is taken; name the fields that are base64 \
-                 in `pick`, and the others in a second entry of the same source"
-                    .to_owned()
-            }
-            Self::NotJson { problem, .. } => return problem.hint(),
-        })
-    }
 }
 
 #[cfg(test)]

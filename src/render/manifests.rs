@@ -21,7 +21,8 @@ use crate::config::{Config, Location, ManifestSet, Source, Target, resolve};
 use crate::envelope::manifest::{Manifest, from_secret_document};
 use crate::render::fetched::Fetched;
 
-use super::{provenance, within};
+use super::place::within;
+use super::provenance;
 
 type Own<'a> = &'a Result<String, Failure>;
 

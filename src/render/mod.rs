@@ -15,8 +15,11 @@ mod docker;
 pub mod fetched;
 mod field;
 pub mod formats;
+mod inputs;
 mod manifests;
+mod merge_error;
 mod names;
+mod place;
 pub mod provenance;
 mod secret;
 mod select;
@@ -25,19 +28,17 @@ mod template_check;
 pub(crate) mod testing;
 mod tls;
 
-use std::cell::OnceCell;
-
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::base::artifact::{Artifact, Desired, Wanted};
 use crate::base::failure::{Class, Failure, Fault};
-use crate::base::material::{Material, SecretBytes};
+use crate::base::material::SecretBytes;
 use crate::base::printable;
 use crate::config::{Config, Delivery, Target};
 use crate::render::fetched::Fetched;
 
-use field::Fields;
+use inputs::Inputs;
 pub use manifests::wanted as described;
 pub use template_check::check_templates;
 
@@ -108,12 +109,7 @@ fn artifacts(
     own_namespace: &Result<String, Failure>,
     now: Timestamp,
 ) -> Result<Vec<Artifact>, Failure> {
-    let inputs = Inputs {
-        delivery,
-        fetched,
-        fields: OnceCell::new(),
-        documents: OnceCell::new(),
-    };
+    let inputs = Inputs::new(delivery, fetched);
     if !delivery.require.is_empty() {
         inputs.fields()?;
     }
@@ -130,61 +126,6 @@ fn artifacts(
         artifacts.extend(made.map_err(|failure| inputs.blame(target, failure))?);
     }
     Ok(artifacts)
-}
-
-/// The input of a target. Fields are merged when the first target needs them: if a delivery has one
-/// whole document, its nested values never become fields.
-struct Inputs<'a> {
-    delivery: &'a Delivery,
-    fetched: &'a Fetched,
-    fields: OnceCell<Result<Fields<'a>, Failure>>,
-    documents: OnceCell<Result<Option<&'a Material>, Failure>>,
-}
-
-impl<'a> Inputs<'a> {
-    fn fields(&self) -> Result<&Fields<'a>, Failure> {
-        self.fields
-            .get_or_init(|| delivery_fields::fields(self.delivery, self.fetched))
-            .as_ref()
-            .map_err(Failure::clone)
-    }
-
-    /// The data of the only source, if its documents are delivered unchanged.
-    fn documents(&self) -> Result<Option<&'a Material>, Failure> {
-        self.documents
-            .get_or_init(|| delivery_fields::whole_documents(self.delivery, self.fetched))
-            .clone()
-    }
-
-    /// A failure of the inputs is not a failure of the target that needed them first.
-    fn blame(&self, target: &Target, failure: Failure) -> Failure {
-        let of_inputs = self.fields.get().is_some_and(Result::is_err)
-            || self.documents.get().is_some_and(Result::is_err);
-        if of_inputs {
-            return failure;
-        }
-        match target {
-            Target::File(file) => {
-                let path = printable::quoted(&file.path.display().to_string());
-                within(format!("file {path} ({})", file.at), failure)
-            }
-            Target::Files(set) => {
-                let dir = printable::quoted(&set.dir.display().to_string());
-                within(format!("files {dir} ({})", set.at), failure)
-            }
-            Target::Secret(secret) => {
-                let name = printable::quoted(&secret.at.name);
-                within(format!("secret {name} ({})", secret.location), failure)
-            }
-        }
-    }
-}
-
-/// The same failure, with its place before it.
-fn within(place: impl std::fmt::Display, failure: impl Into<Failure>) -> Failure {
-    let mut failure = failure.into();
-    failure.what = format!("{place}: {}", failure.what);
-    failure
 }
 
 /// Why fields cannot become variables of a process.

@@ -1,11 +1,12 @@
 //! Takes values from one source: paths select inner nodes, nested values become flat or JSON text.
 
+use crate::base::coding::base64;
 use crate::base::failure::Failure;
-use crate::base::material::{Material, Node};
+use crate::base::material::{Material, Node, SecretBytes};
 use crate::config::{Encoding, From};
 
-use super::delivery_fields::{MergeError, decoded};
 use super::field::HeldValue;
+use super::merge_error::MergeError;
 use crate::format::json::write as json;
 
 /// A node, its name so far, and whether `pick` asked for it.
@@ -82,6 +83,17 @@ fn decode(one: &mut TakenNode<'_>) -> Result<(), MergeError> {
         field: one.name.clone(),
         is,
     })
+}
+
+/// The bytes that a base64 text encodes.
+pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, MergeError> {
+    let bytes = base64::decode_spaced(text.expose());
+    bytes
+        .map(SecretBytes::from)
+        .ok_or_else(|| MergeError::NotBase64 {
+            field: field.to_owned(),
+            is: "something else",
+        })
 }
 
 fn top_level(documents: &[Node]) -> Result<&[(String, Node)], MergeError> {

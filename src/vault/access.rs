@@ -19,10 +19,12 @@ use super::failure_reasons::{Ban, ServerRefusal, Setup};
 use super::github_actions::Runner;
 use super::response::Reply;
 use super::token::Token;
-use super::token_keeper::Task;
+use super::token_task::{KeeperStep, Task};
 use crate::base::counters;
+use crate::base::renewal::backoff;
 use crate::config::VaultAuth;
 use crate::net::Call;
+use crate::process::time_limit::chance;
 
 /// How long giving back a token at the end of a session may take. When a node or a namespace ends,
 /// many sessions end at once.
@@ -31,6 +33,13 @@ const FAREWELL_OF_MANY: Duration = Duration::from_secs(4);
 
 /// One identity logs in at most once in this time.
 const ONE_LOGIN: Duration = Duration::from_secs(1);
+
+/// Waits between failed logins: the first, and the longest if the server refuses.
+pub(super) const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// The longest wait if the server may recover at any moment: a waiting pod is then ready within a
+/// minute.
+const TROUBLE: Duration = Duration::from_secs(40);
 
 /// The login that all reads of one identity share.
 pub(super) struct SharedLogin {
@@ -66,6 +75,20 @@ pub(super) struct TokenState {
     /// How many logins failed in a row.
     pub(super) failures: u32,
     unwrapped: Option<Unwrapped>,
+}
+
+impl TokenState {
+    /// Whether a token is still valid, but so near its end that the next read gets a new one.
+    fn is_outdated(&self, token: &Token) -> bool {
+        let outdated = matches!(
+            self.task,
+            Some(Task {
+                step: KeeperStep::Outdated,
+                ..
+            })
+        );
+        outdated && token.life.is_some()
+    }
 }
 
 impl SharedLogin {
@@ -205,6 +228,26 @@ impl SharedLogin {
                 Err(RequestEnd::Login(cause))
             }
         }
+    }
+
+    /// A login failed: plans the next attempt, not before the server's requested wait, within our
+    /// limit.
+    fn plan_a_login(&self, state: &mut TokenState, cause: &Cause) {
+        if !self.link.stays() {
+            return;
+        }
+        state.failures += 1;
+        let longest = match cause.is_passing() {
+            true => TROUBLE,
+            false => LOGINS.1,
+        };
+        let wait = backoff(LOGINS.0, longest, state.failures, chance());
+        let least = cause.asked_wait().unwrap_or(LOGINS.0);
+        state.task = Some(Task {
+            at: Instant::now() + wait.max(least).min(LOGINS.1),
+            step: KeeperStep::LogIn,
+        });
+        self.stirred.notify_one();
     }
 
     pub(super) fn who<'a>(&'a self, state: &'a mut TokenState) -> VaultIdentity<'a> {

@@ -30,6 +30,7 @@ mod retry;
 pub mod rights;
 mod token;
 mod token_keeper;
+mod token_task;
 mod version;
 mod wrapping;
 

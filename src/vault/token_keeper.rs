@@ -10,85 +10,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 use vaultrs::api::token::requests::RevokeTokenSelfRequest;
 
-use super::access::{SharedLogin, TokenState};
+use super::access::{LOGINS, SharedLogin};
 use super::endpoint::Own;
-use super::error::{Cause, RequestEnd};
+use super::error::RequestEnd;
 use super::lifetime::seconds_in;
 use super::token::{Token, TokenLife};
+use super::token_task::{KeeperStep, Task};
 use crate::base::counters;
 use crate::base::material::Node;
-use crate::base::renewal::{RenewalSchedule, RenewalTurn, backoff};
+use crate::base::renewal::{RenewalSchedule, RenewalTurn};
 use crate::net::Call;
 use crate::process::time_limit::chance;
-
-/// Waits between failed logins: the first, and the longest if the server refuses.
-const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-
-/// The longest wait if the server may recover at any moment: a waiting pod is then ready within a
-/// minute.
-const TROUBLE: Duration = Duration::from_secs(40);
-
-/// The next step for a token, and its time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Task {
-    pub(super) at: Instant,
-    pub(super) step: KeeperStep,
-}
-
-/// Kinds of steps.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum KeeperStep {
-    /// The token is ours and has an end.
-    Keep {
-        turn: RenewalTurn,
-        schedule: RenewalSchedule,
-        errors: u32,
-    },
-    /// The last login failed.
-    LogIn,
-    /// The token's time is over and nothing depends on it: the next read logs in.
-    Outdated,
-}
-
-impl Task {
-    /// The next step for a new token.
-    pub(super) fn for_new_token(token: &Token) -> Option<Self> {
-        let TokenLife {
-            since,
-            span,
-            renewable,
-        } = token.life?;
-        let schedule = RenewalSchedule::new(span, chance());
-        let left = (since + span).saturating_duration_since(Instant::now());
-        let (turn, wait) = schedule.next(left, renewable);
-        Some(Self::keep(turn, wait, schedule, 0))
-    }
-
-    fn keep(turn: RenewalTurn, wait: Duration, schedule: RenewalSchedule, errors: u32) -> Self {
-        Self {
-            at: Instant::now() + wait,
-            step: KeeperStep::Keep {
-                turn,
-                schedule,
-                errors,
-            },
-        }
-    }
-}
-
-impl TokenState {
-    /// Whether a token is still valid, but so near its end that the next read gets a new one.
-    pub(super) fn is_outdated(&self, token: &Token) -> bool {
-        let outdated = matches!(
-            self.task,
-            Some(Task {
-                step: KeeperStep::Outdated,
-                ..
-            })
-        );
-        outdated && token.life.is_some()
-    }
-}
 
 impl SharedLogin {
     /// Does what the token needs, for ever. `leased` says whether delivered data ends with the
@@ -198,26 +130,6 @@ impl SharedLogin {
                 Task::keep(turn, wait, schedule, 0)
             }
         });
-    }
-
-    /// A login failed: plans the next attempt, not before the server's requested wait, within our
-    /// limit.
-    pub(super) fn plan_a_login(&self, state: &mut TokenState, cause: &Cause) {
-        if !self.link.stays() {
-            return;
-        }
-        state.failures += 1;
-        let longest = match cause.is_passing() {
-            true => TROUBLE,
-            false => LOGINS.1,
-        };
-        let wait = backoff(LOGINS.0, longest, state.failures, chance());
-        let least = cause.asked_wait().unwrap_or(LOGINS.0);
-        state.task = Some(Task {
-            at: Instant::now() + wait.max(least).min(LOGINS.1),
-            step: KeeperStep::LogIn,
-        });
-        self.stirred.notify_one();
     }
 
     /// A file with our credential changed. If the last login failed, a new attempt follows at once;

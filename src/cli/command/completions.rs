@@ -1,10 +1,9 @@
 //! `completions`: a script for a shell.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
 use keyferry::mode::Ended;
 
-use crate::cli::arguments::Cli;
 use crate::cli::print::print;
 
 /// Print a completion script
@@ -15,9 +14,9 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> Ended {
+    pub(super) fn run(self, mut all: clap::Command) -> Ended {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "keyferry", &mut script);
+        clap_complete::generate(self.shell, &mut all, "keyferry", &mut script);
         print(&String::from_utf8_lossy(&script))
     }
 }

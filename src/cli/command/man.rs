@@ -1,12 +1,11 @@
 //! `man`: the manual page.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
 use keyferry::base::failure::{Class, Failure};
 use keyferry::mode::Ended;
 use keyferry::pass::outcome::Failed;
 
-use crate::cli::arguments::Cli;
 use crate::cli::print::print;
 
 /// Print the man page
@@ -14,8 +13,8 @@ use crate::cli::print::print;
 pub(crate) struct Man;
 
 impl Man {
-    pub(super) fn run(self) -> Ended {
-        match man_page() {
+    pub(super) fn run(self, all: clap::Command) -> Ended {
+        match man_page(all) {
             Ok(page) => print(&page),
             Err(error) => Ended::Failed(Failed::of_the_run(Failure::new(
                 Class::Sink,
@@ -26,13 +25,12 @@ impl Man {
 }
 
 /// The main page, then the options of each command: one page holds all.
-fn man_page() -> std::io::Result<String> {
+fn man_page(mut all: clap::Command) -> std::io::Result<String> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    clap_mangen::Man::new(all.clone()).render(&mut page)?;
     let mut page = String::from_utf8_lossy(&page).into_owned();
-    let mut command = Cli::command();
-    command.build();
-    for command in command
+    all.build();
+    for command in all
         .get_subcommands()
         .filter(|command| command.get_name() != "help")
     {

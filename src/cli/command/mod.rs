@@ -46,8 +46,14 @@ pub(crate) enum Command {
     Man(man::Man),
 }
 
-/// Runs a command. `core_limit` is the limit that a program in our place gets back.
-pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
+/// Runs a command. `core_limit` is the limit that a program in our place gets back; `all` describes
+/// every command, for those that print it.
+pub(crate) fn run(
+    common: &Common,
+    command: Command,
+    core_limit: Option<u64>,
+    all: fn() -> clap::Command,
+) -> Ended {
     match command {
         Command::Job(command) => command.run(common),
         Command::Init(command) => command.run(common),
@@ -64,7 +70,7 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
         Command::Explain(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Schema(command) => command.run(),
-        Command::Completions(command) => command.run(),
-        Command::Man(command) => command.run(),
+        Command::Completions(command) => command.run(all()),
+        Command::Man(command) => command.run(all()),
     }
 }

@@ -4,7 +4,14 @@
 //! Our engine itself refuses the constructs that it does not know (look-around, back references,
 //! atomic groups, conditionals).
 
-use super::Syntax;
+/// The syntax of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// emberstack's reflector.
+    DotNet,
+    /// mittwald's replicator.
+    Go,
+}
 
 /// The first construct that the original's engine reads in another way.
 pub(super) fn read_differently(pattern: &str, syntax: Syntax) -> Option<&'static str> {

@@ -3,8 +3,7 @@
 
 use crate::base::failure::{Class, Fault};
 
-use super::MAX_PAYLOAD;
-use super::header::{MAX_HEADER, MAX_STANZAS};
+use super::limits::{MAX_HEADER, MAX_PAYLOAD, MAX_STANZAS};
 use super::passphrase::MAX_LOG_N;
 
 /// What is wrong with an age file or with the keys for it.

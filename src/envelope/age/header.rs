@@ -7,12 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::{AgeError, AgeRecipient};
-
-/// Far above honest use: an RSA-4096 stanza has 0.7 KiB, a hybrid one 1.6 KiB.
-pub(super) const MAX_HEADER: usize = 64 * 1024;
-/// Most recipients of one file.
-pub(super) const MAX_STANZAS: usize = 64;
+use super::error::AgeError;
+use super::limits::{MAX_HEADER, MAX_STANZAS};
 
 /// Kind of stanzas that are for no recipient. Some tools add them so that readers keep skipping
 /// kinds that they do not know.
@@ -48,6 +44,26 @@ pub(super) fn without_armor(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>,
 /// Size of a payload of this many bytes once it is encrypted.
 fn sealed_size(payload: usize) -> usize {
     NONCE + payload + (payload / CHUNK + 1) * TAG
+}
+
+/// A recipient of an age file, as far as the file tells: it does not name age's own keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgeRecipient {
+    /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something
+    /// else.
+    pub kind: String,
+    /// The short hash of an SSH key.
+    pub tag: Option<String>,
+}
+
+impl AgeRecipient {
+    /// Whether we support identities of this kind.
+    pub fn is_supported(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "X25519" | "mlkem768x25519" | "ssh-ed25519" | "ssh-rsa" | "scrypt"
+        )
+    }
 }
 
 /// Facts that a header tells without a key.

@@ -11,6 +11,7 @@ mod error;
 mod header;
 mod hybrid;
 mod identity;
+mod limits;
 mod openssh;
 mod passphrase;
 mod ssh_ed25519;
@@ -24,14 +25,13 @@ use ::age::DecryptError;
 use age_core::format::{FileKey, Stanza};
 
 use crate::base::material::SecretBytes;
+use limits::MAX_PAYLOAD;
 
 pub(in crate::envelope) use error::identities_word;
 pub use error::{AgeError, IdentityProblem};
+pub use header::AgeRecipient;
 pub use identity::{Identity, encrypted_identities, identities};
 pub(in crate::envelope) use ssh_ed25519::short_hash;
-
-/// Largest payload in bytes, where the caller sets no other limit.
-pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 
 /// The payload of an age file and the key that opened it.
 #[derive(Debug)]
@@ -40,26 +40,6 @@ pub struct OpenedAge {
     pub plaintext: SecretBytes,
     /// The recipient of the identity that opened it.
     pub by: String,
-}
-
-/// A recipient of an age file, as far as the file tells: it does not name age's own keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgeRecipient {
-    /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something
-    /// else.
-    pub kind: String,
-    /// The short hash of an SSH key.
-    pub tag: Option<String>,
-}
-
-impl AgeRecipient {
-    /// Whether we support identities of this kind.
-    pub fn is_supported(&self) -> bool {
-        matches!(
-            self.kind.as_str(),
-            "X25519" | "mlkem768x25519" | "ssh-ed25519" | "ssh-rsa" | "scrypt"
-        )
-    }
 }
 
 /// The recipients of a file, without any key.

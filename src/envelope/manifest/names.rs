@@ -1,6 +1,6 @@
 //! Names of objects: what Kubernetes takes, and how messages show them.
 
-use super::ManifestError;
+use super::error::ManifestError;
 use crate::base::artifact::{is_namespace_name, is_object_name};
 use crate::base::printable;
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::error::ManifestError;
 use super::fields::{self, MappingEntries, ShapeError};
-use super::{ApiKind, Manifest, ManifestError, marks, names};
+use super::{ApiKind, Manifest, marks, names};
 use crate::base::artifact::secret;
 use crate::base::coding::base64;
 use crate::base::material::{Node, SecretBytes};

@@ -5,8 +5,7 @@ use crate::base::failure::{Class, Fault};
 use crate::envelope::age::{AgeError, identities_word};
 use crate::format::SyntaxError;
 
-use super::MAX_CLEAR;
-use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
+use super::limits::{MAX_CLEAR, MAX_KEY_BYTES, MAX_RECIPIENTS};
 
 /// What is wrong with a SOPS file, or with the keys for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

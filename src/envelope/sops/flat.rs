@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::material::Node;
 
-use super::SopsError;
+use super::error::SopsError;
 
 /// Most steps of one name; the deepest field of the metadata takes five.
 const MAX_STEPS: usize = 16;

@@ -5,17 +5,14 @@ use zeroize::Zeroizing;
 use crate::base::wiped::WipedBytes;
 
 use crate::envelope::age::{self, AgeError, Identity};
-use crate::envelope::allowed_recipients::shortened;
+use crate::envelope::recipient::shortened;
 
+use super::error::SopsError;
 use super::metadata::{KeyGroup, SopsMetadata};
+use super::recipient::SopsRecipient;
 use super::shamir;
 use super::transit::{NeededTransit, Share, TRANSIT, Transit};
-use super::{SopsError, SopsRecipient};
 
-/// Most recipients of one file: each is tried with each identity.
-pub(super) const MAX_RECIPIENTS: usize = 256;
-/// Most bytes of all encrypted keys of one file.
-pub(super) const MAX_KEY_BYTES: usize = 512 * 1024;
 /// A share is a byte longer than the key.
 const MAX_SHARE: usize = 64;
 

@@ -3,11 +3,13 @@
 use crate::base::material::{Node, SecretBytes};
 use crate::format::time::Time;
 
-use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
+use super::error::SopsError;
+use super::fields::{list, shown, truth, word};
+use super::limits::{MAX_KEY_BYTES, MAX_RECIPIENTS};
+use super::recipient::{AGE, SopsRecipient};
 use super::rules::EncryptionRule;
 use super::transit::{TRANSIT, TransitKey};
 use super::value::{Cipher, LeafKind};
-use super::{AGE, SopsError, SopsRecipient};
 
 /// Keys that cannot be used here: the list in the metadata, the name for people, and the fields
 /// that name one key.
@@ -18,8 +20,6 @@ const FOREIGN: [(&str, &str, &[&str]); 5] = [
     ("azure_kv", "Azure Key Vault", &["vault_url", "name"]),
     ("hckms", "Huawei Cloud KMS", &["key_id"]),
 ];
-/// Longest name of a recipient that is kept; a hybrid recipient has two thousand characters.
-const MAX_NAME: usize = 4096;
 
 /// One way to the data key, or to a share of it.
 pub(super) struct KeyGroup<'a> {
@@ -132,33 +132,6 @@ fn is_version(text: &str) -> bool {
     core.split('.').count() == 3 && core.split('.').all(number)
 }
 
-/// A text that is not empty; SOPS takes an empty one for none.
-pub(super) fn word<'a>(node: &'a Node, name: &'static str) -> Result<Option<&'a str>, SopsError> {
-    match node.entry(name) {
-        None | Some(Node::Null) => Ok(None),
-        // rops writes a point in time without quotes.
-        Some(Node::Text(text) | Node::Time(text)) => {
-            let text = text.expose_str().ok_or(SopsError::Metadata(name))?;
-            Ok(Some(text).filter(|text| !text.is_empty()))
-        }
-        Some(_) => Err(SopsError::Metadata(name)),
-    }
-}
-
-/// Formats without types write truth values as text.
-fn truth(node: &Node, name: &'static str) -> Result<bool, SopsError> {
-    match node.entry(name) {
-        None | Some(Node::Null) => Ok(false),
-        Some(Node::Bool(value)) => Ok(*value),
-        Some(Node::Number(text) | Node::Text(text)) => match text.expose() {
-            b"1" | b"t" | b"T" | b"true" | b"TRUE" | b"True" => Ok(true),
-            b"" | b"0" | b"f" | b"F" | b"false" | b"FALSE" | b"False" => Ok(false),
-            _ => Err(SopsError::Metadata(name)),
-        },
-        Some(Node::Time(_) | Node::List(_) | Node::Map(_)) => Err(SopsError::Metadata(name)),
-    }
-}
-
 fn threshold(node: &Node) -> Result<usize, SopsError> {
     let wrong = SopsError::Metadata("shamir_threshold");
     match node.entry("shamir_threshold") {
@@ -231,20 +204,4 @@ fn entry(node: &Node) -> Result<KeyEntry<'_>, SopsError> {
         recipient: shown(recipient),
         encrypted: encrypted.as_bytes(),
     })
-}
-
-/// A name, made safe for a message: anybody may have written it.
-pub(super) fn shown(name: &str) -> String {
-    name.chars()
-        .take(MAX_NAME)
-        .flat_map(char::escape_debug)
-        .collect()
-}
-
-fn list<'a>(node: &'a Node, name: &'static str) -> Result<&'a [Node], SopsError> {
-    match node.entry(name) {
-        None | Some(Node::Null) => Ok(&[]),
-        Some(Node::List(items)) => Ok(items),
-        Some(_) => Err(SopsError::Metadata(name)),
-    }
 }

@@ -9,11 +9,15 @@
 //! The checksum covers values, not the keys of clear values: code that reads a target out of clear
 //! parts must not trust them.
 
+mod clear;
 mod error;
+mod fields;
 mod flat;
 mod keys;
+mod limits;
 mod metadata;
 mod pattern;
+mod recipient;
 mod rules;
 mod shamir;
 mod stores;
@@ -26,19 +30,15 @@ use crate::base::material::Node;
 use crate::envelope::age::Identity;
 use crate::format::document::{self, DocumentFormat};
 
+pub use clear::{ClearLeaf, SopsPolicy};
 pub use error::SopsError;
 pub use keys::DataKey;
+pub use limits::MAX_CLEAR;
+pub use recipient::SopsRecipient;
 pub use transit::{NeededTransit, Share, Transit, TransitKey};
 
 use metadata::SopsMetadata;
 use value::Cipher;
-
-/// Content that is accepted beyond the safe default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SopsPolicy {
-    /// Accept clear values of a file whose checksum covers encrypted values only.
-    pub allow_unauthenticated: bool,
-}
 
 /// An opened file.
 #[derive(Debug)]
@@ -57,47 +57,6 @@ pub struct OpenedSops {
     /// change them.
     pub clear_is_unverified: bool,
 }
-
-/// A recipient of a file, as the file says: nothing protects that from change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SopsRecipient {
-    /// `age`, or another kind of key as a person calls it.
-    pub kind: &'static str,
-    /// The public key, its fingerprint or its name.
-    pub name: String,
-}
-
-impl SopsRecipient {
-    /// Whether we support keys of this kind. Keys of age's plugins are not supported: no program is
-    /// run for a key.
-    pub fn is_supported(&self) -> bool {
-        // The data part of Bech32 has no `1`, so a second `1` ends the name of a plugin.
-        let of_plugin = self
-            .name
-            .strip_prefix("age1")
-            .is_some_and(|rest| rest.contains('1') && !rest.starts_with("pq1"));
-        (self.is_age() && !of_plugin) || self.kind == transit::TRANSIT
-    }
-
-    fn is_age(&self) -> bool {
-        self.kind == AGE
-    }
-}
-
-/// Kind of age keys.
-const AGE: &str = "age";
-
-/// A leaf that is not encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClearLeaf {
-    /// Keys and indexes from the top; of several documents, the document's number first.
-    pub steps: Vec<String>,
-    /// Whether its name or form is that of a secret.
-    pub looks_secret: bool,
-}
-
-/// Most clear leaves that are listed one by one.
-pub const MAX_CLEAR: usize = 10_000;
 
 /// Opens a file with these identities and verifies its checksum. Every value is authentic, unless
 /// the policy allows otherwise.

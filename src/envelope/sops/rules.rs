@@ -5,8 +5,8 @@ use regex::Regex;
 
 use crate::base::material::Node;
 
-use super::SopsError;
-use super::metadata::word;
+use super::error::SopsError;
+use super::fields::word;
 use super::pattern;
 
 /// The suffix of clear keys where no option is set.

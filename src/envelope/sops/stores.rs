@@ -8,7 +8,7 @@ use crate::format::scalar::ScalarDialect;
 use crate::format::{LineProblem, MOST_VALUES, duplicate};
 use crate::format::{SyntaxError, ini, json, yaml};
 
-use super::SopsError;
+use super::error::SopsError;
 use super::flat;
 
 /// The name of the metadata in formats that nest.

@@ -3,8 +3,8 @@
 
 use crate::base::material::{Node, SecretBytes};
 
-use super::SopsError;
-use super::metadata::{shown, word};
+use super::error::SopsError;
+use super::fields::{shown, word};
 
 /// Name of this kind of key.
 pub(super) const TRANSIT: &str = "Vault transit";

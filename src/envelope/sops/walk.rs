@@ -15,10 +15,12 @@ use crate::base::wiped::WipedBytes;
 use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
 
+use super::clear::{ClearLeaf, SopsPolicy};
+use super::error::SopsError;
+use super::limits::MAX_CLEAR;
 use super::metadata::SopsMetadata;
 use super::suspect::looks_secret;
 use super::value::{self, Cipher, LeafKind, ValueFlaw};
-use super::{ClearLeaf, MAX_CLEAR, SopsError, SopsPolicy};
 
 /// Longest path in a message.
 const MAX_SHOWN: usize = 200;

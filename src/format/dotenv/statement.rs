@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::LineProblem;
+use crate::format::syntax::LineProblem;
 
 /// A byte order mark.
 pub const MARK: char = '\u{feff}';

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use granit_parser::ScalarStyle;
 
-use super::Scalar;
+use super::scalar::Scalar;
 
 const ENDS_LINE: [char; 2] = ['\u{2028}', '\u{2029}'];
 

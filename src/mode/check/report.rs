@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::base::failure::Failure;
 use crate::base::printable;
 use crate::base::style::Format;
-use crate::envelope::allowed_recipients::shortened;
+use crate::envelope::recipient::shortened;
 use crate::mode::missing_rights::{AccessReport, MissingRight};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::GrantedConfig;
+use super::granted::GrantedConfig;
 use super::policy::{OURS, hcl};
 use super::vault::{Grant, choose_engines, grants};
 use super::vault_role::Terms;

@@ -1,6 +1,6 @@
 //! The rights in a cluster that a configuration needs: verbs, objects and their names.
 
-use super::Mode;
+use super::granted::Mode;
 use super::rights::{Lost, Rights};
 use crate::base::artifact::ObjectName;
 use crate::config::{

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Account;
+use super::granted::Account;
 use super::rights::{RbacRule, Rights};
 use crate::base::printable;
 

@@ -2,6 +2,9 @@
 //! is read without any key.
 
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::base::failure::Failure;
 use crate::config::{Config, Source};
@@ -11,6 +14,9 @@ use crate::format::document::DocumentFormat;
 use crate::pass::source::transit::request;
 use crate::process::time_limit::TimeLimit;
 use crate::vault::rights::{Need, PathRight, of_read};
+
+/// How long reading the files may take.
+pub(super) const READING: Duration = Duration::from_secs(20);
 
 /// The result of reading the files.
 #[derive(Debug, Default)]
@@ -22,7 +28,8 @@ pub struct OfFiles {
 }
 
 /// The rights for the files that exist here.
-pub async fn of_files(config: &Config, time_limit: TimeLimit) -> OfFiles {
+pub async fn of_files(config: &Config) -> OfFiles {
+    let time_limit = TimeLimit::Until(Instant::now() + READING);
     let mut found = OfFiles::default();
     if config.vaults.is_empty() {
         return found;

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::transit::OfFiles;
+use super::granted::{Account, GrantedConfig, Mode};
+use super::transit::{OfFiles, of_files};
 use super::vault_role::{Terms, role};
-use super::{Account, GrantedConfig, Mode};
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, VaultRead, VaultServer};
 use crate::vault::Session;
@@ -37,7 +37,7 @@ pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, 
     let mut found: BTreeMap<Key, Grant> = BTreeMap::new();
     let mut unread = Vec::new();
     for one in all {
-        let files = super::transit(&one.config).await;
+        let files = of_files(&one.config).await;
         unread.extend(files.unread.clone());
         for server in one.config.vaults.values() {
             let rights = rights(&one.config, &files, &server.name, one.mode)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Account;
+use super::granted::Account;
 use crate::config::{JwtSource, VaultAuth};
 use crate::vault::admin::{Role, RoleField};
 

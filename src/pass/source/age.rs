@@ -11,11 +11,13 @@ use crate::base::material::Material;
 use crate::config::Keys;
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
-use crate::envelope::allowed_recipients::{OutsidePolicy, RecipientPolicy, shortened};
+use crate::envelope::allowed_recipients::{OutsidePolicy, RecipientPolicy};
+use crate::envelope::recipient::shortened;
 use crate::format::document::{self, DocumentFormat};
 use crate::pass::world::World;
 
-use super::{decryption_keys, opened};
+use super::decryption_keys;
+use super::opening::opened;
 
 /// Reads and opens one age file.
 pub async fn fetch(

@@ -98,7 +98,7 @@ pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspect
     let mut all = Vec::new();
     for (source, mut readers) in readers {
         let mut inspected = Inspected::new(source);
-        let done = super::inspect(source, &mut inspected, config, world).await;
+        let done = inspect(source, &mut inspected, config, world).await;
         inspected.failures.extend(done.err());
         let from = config.deliveries.iter().flat_map(|delivery| &delivery.from);
         let forgiving = from.filter(|from| from.optional && from.source == *source);
@@ -139,6 +139,42 @@ async fn at_hand(config: &Config, world: &World, all: &[Inspected]) -> AtHand {
     at_hand
 }
 
+/// Describes an encrypted source as far as possible, and says why it does not open.
+async fn inspect(
+    source: &Source,
+    found: &mut Inspected,
+    config: &Config,
+    world: &World,
+) -> Result<(), Failure> {
+    match source {
+        Source::Sops {
+            file,
+            format,
+            allow_unauthenticated,
+            commit: _,
+        } => {
+            let policy = sops::SopsPolicy {
+                allow_unauthenticated: *allow_unauthenticated,
+            };
+            found.sops(file, *format, policy, config, world).await
+        }
+        Source::Age { file, format } => found.age(file, *format, config, world).await,
+        Source::Sealed { file, object } => {
+            let one = sealed::read_one(file, object.as_deref(), world).await?;
+            found.sealed(vec![one], Some(file), config, world).await
+        }
+        Source::SealedManifests { file } => {
+            let (all, _) = sealed::read(file, world).await?;
+            found.sealed(all, Some(file), config, world).await
+        }
+        Source::SealedObject(at) => {
+            let one = sealed::of_cluster(at, world).await?;
+            found.sealed(vec![one], None, config, world).await
+        }
+        Source::Vault(_) | Source::Secret(_) => Ok(()),
+    }
+}
+
 impl Inspected {
     fn new(source: &Source) -> Self {
         Self {
@@ -154,7 +190,7 @@ impl Inspected {
         }
     }
 
-    pub(super) async fn sops(
+    async fn sops(
         &mut self,
         file: &Path,
         format: DocumentFormat,
@@ -198,7 +234,7 @@ impl Inspected {
         Ok(())
     }
 
-    pub(super) async fn age(
+    async fn age(
         &mut self,
         file: &Path,
         format: DocumentFormat,
@@ -243,7 +279,7 @@ impl Inspected {
     }
 
     /// An encrypted value names no key, so only the keys that opened it are known.
-    pub(super) async fn sealed(
+    async fn sealed(
         &mut self,
         all: Vec<SealedSecret>,
         file: Option<&Path>,

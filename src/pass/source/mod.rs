@@ -4,6 +4,7 @@
 pub mod age;
 pub mod decryption_keys;
 pub mod inspect;
+mod opening;
 pub mod sealed;
 pub mod secret;
 pub mod sops;
@@ -15,15 +16,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use tokio::sync::Semaphore;
-
-use inspect::Inspected;
 
 use crate::base::failure::Failure;
 use crate::base::history::Hold;
 use crate::base::material::Material;
 use crate::config::{Config, Delivery, Source};
-use crate::disk::aside;
 use crate::envelope::sops::SopsPolicy;
 use crate::pass::world::World;
 use crate::process::memory;
@@ -132,16 +129,6 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
     waiting(awaited(source), world.time_limit.deadline(), waited).await
 }
 
-/// Opens and parses on another thread, so that the main thread can answer, renew and end.
-async fn opened<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    /// Only two at a time: the processors have other work too, and each takes memory.
-    static TURNS: Semaphore = Semaphore::const_new(2);
-    let _turn = TURNS.acquire().await;
-    aside(work).await
-}
-
 /// The message that a terminal shows while we wait for a source.
 fn awaited(source: &Source) -> String {
     match (source.vault(), source.file()) {
@@ -177,59 +164,5 @@ fn read<'a>(
         Source::SealedObject(at) => sealed::object(at, &config.keys, world).boxed(),
         Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).boxed(),
         Source::Secret(at) => secret::fetch(at, world).boxed(),
-    }
-}
-
-/// Describes an encrypted source as far as possible, and says why it does not open.
-async fn inspect(
-    source: &Source,
-    found: &mut Inspected,
-    config: &Config,
-    world: &World,
-) -> Result<(), Failure> {
-    match source {
-        Source::Sops {
-            file,
-            format,
-            allow_unauthenticated,
-            commit: _,
-        } => {
-            let policy = SopsPolicy {
-                allow_unauthenticated: *allow_unauthenticated,
-            };
-            found.sops(file, *format, policy, config, world).await
-        }
-        Source::Age { file, format } => found.age(file, *format, config, world).await,
-        Source::Sealed { file, object } => {
-            let one = sealed::read_one(file, object.as_deref(), world).await?;
-            found.sealed(vec![one], Some(file), config, world).await
-        }
-        Source::SealedManifests { file } => {
-            let (all, _) = sealed::read(file, world).await?;
-            found.sealed(all, Some(file), config, world).await
-        }
-        Source::SealedObject(at) => {
-            let one = sealed::of_cluster(at, world).await?;
-            found.sealed(vec![one], None, config, world).await
-        }
-        Source::Vault(_) | Source::Secret(_) => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn row_185_what_is_opened_or_parsed_holds_up_nothing_else() {
-        let (end, wait) = std::sync::mpsc::channel();
-        let work = opened(move || {
-            wait.recv().expect("it is sent");
-            Ok(())
-        });
-        let other = async { end.send(()).expect("it is waited for") };
-        // On the runtime's own thread the first would wait for the second for ever.
-        let (done, ()) = tokio::join!(work, other);
-        done.expect("it ends");
     }
 }

@@ -14,7 +14,8 @@ use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
 use super::age::{version_of, within};
-use super::{decryption_keys, opened};
+use super::decryption_keys;
+use super::opening::opened;
 
 /// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
 pub async fn fetch(

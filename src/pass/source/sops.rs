@@ -9,13 +9,15 @@ use crate::base::material::{Material, SecretBytes, Unverified};
 use crate::config::Config;
 use crate::disk::{git, read_by, read_document};
 use crate::envelope::age::Identity;
-use crate::envelope::allowed_recipients::{RecipientPolicy, shortened};
+use crate::envelope::allowed_recipients::RecipientPolicy;
+use crate::envelope::recipient::shortened;
 use crate::envelope::sops::{Locked, NeededTransit, OpenedSops, SopsError, SopsPolicy};
 use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::age::{warn_outside, within};
-use super::{decryption_keys, opened, transit};
+use super::opening::opened;
+use super::{decryption_keys, transit};
 
 /// Reads and opens one SOPS file, from disk or from a commit.
 pub async fn fetch(

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::failure::Class;
 use crate::config::{ComputedField, Encoding, Location};
 use crate::render::testing::{computed, delivery, fetched, from, list, map, number, picking, text};
 

@@ -18,8 +18,8 @@ use crate::config::{FileFormat, FileSetTarget, FileTarget};
 
 use crate::format::json::write as json;
 use crate::format::yaml::write as yaml;
-use crate::render::Inputs;
 use crate::render::field::{FieldError, Fields};
+use crate::render::inputs::Inputs;
 use crate::render::names::is_file_name;
 use crate::template::jinja::Template;
 

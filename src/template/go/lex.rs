@@ -1,6 +1,6 @@
 //! Splits templates into tokens, with Go's rules for trimming and for the end of a word.
 
-use super::{Problem, TemplateError, error};
+use crate::template::error::{Place, Problem, TemplateError};
 
 mod escape;
 
@@ -316,4 +316,8 @@ fn trims_left(rest: &str) -> bool {
 /// The length of a ` -}}` at the beginning.
 fn closing_with_marker(rest: &str) -> Option<usize> {
     rest.strip_prefix(SPACE)?.starts_with("-}}").then_some(4)
+}
+
+pub(super) fn error(line: u32, problem: Problem) -> TemplateError {
+    Place::of_line(line).at()(problem)
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use super::context::{Data, Language};
 use super::value::{Text, Value};
-use super::{Place, eval, tree};
+use super::{eval, tree};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
 
@@ -63,8 +63,4 @@ impl Data for BTreeMap<String, SecretBytes> {
 
 fn lent(value: &SecretBytes) -> Value<'_> {
     Value::Text(Text::Given(value.expose()))
-}
-
-fn error(line: u32, problem: Problem) -> TemplateError {
-    Place::of_line(line).at()(problem)
 }

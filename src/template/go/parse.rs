@@ -3,8 +3,8 @@
 use std::vec::IntoIter;
 
 use super::super::tree::{self, Expr, Loop, Names, Stmt};
-use super::lex::{self, Kind, Token};
-use super::{Place, Problem, TemplateError, error};
+use super::lex::{self, Kind, Token, error};
+use crate::template::error::{Place, Problem, TemplateError};
 
 mod operand;
 

@@ -4,7 +4,7 @@
 use minijinja::machinery::{Token, tokenize};
 
 use super::syntax::{self, position};
-use super::{Place, Problem, TemplateError};
+use crate::template::error::{Place, Problem, TemplateError};
 
 /// Bytes of a template's text.
 const MOST_BYTES: usize = 256 * 1024;

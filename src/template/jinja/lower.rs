@@ -5,9 +5,10 @@ use minijinja::value::ValueKind;
 
 use super::super::functions::{FILTERS, Function, TESTS, operators};
 use super::super::tree::{Expr, Kind};
-use super::syntax::{Reader, position, unsupported};
-use super::{FIELDS, Place, Problem, TemplateError, Use};
+use super::syntax::{Reader, Use, position, unsupported};
 use crate::base::printable;
+use crate::template::error::{Place, Problem, TemplateError};
+use crate::template::eval::FIELDS;
 
 impl Reader {
     fn boxed(&mut self, expr: &ast::Expr<'_>) -> Result<Box<Expr>, TemplateError> {

@@ -17,11 +17,11 @@ mod syntax;
 mod tests;
 
 use super::context::{Data, Language};
-use super::eval::{self, FIELDS};
 use super::value::Value;
-use super::{Place, Problem, tree};
+use super::{eval, tree};
 use crate::base::failure::Failure;
 use crate::base::material::{Node, SecretBytes};
+use syntax::Use;
 
 pub(crate) use super::TemplateError;
 
@@ -39,25 +39,6 @@ pub(crate) struct Template {
     body: Vec<tree::Stmt>,
     /// Names that it reads, without its own variables and loop variables.
     pub(crate) uses: Vec<Use>,
-}
-
-/// A name that a template reads.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Use {
-    pub name: String,
-    pub at: Place,
-    /// Whether the template handles its absence.
-    pub optional: bool,
-}
-
-impl Use {
-    /// The error for a name that no source has.
-    pub(crate) fn unknown(&self, known: &str) -> TemplateError {
-        self.at.at()(Problem::Undefined {
-            name: self.name.clone(),
-            known: known.to_owned(),
-        })
-    }
 }
 
 impl Template {

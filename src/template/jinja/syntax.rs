@@ -6,7 +6,26 @@ use minijinja::machinery::{Span, ast};
 use minijinja::syntax::SyntaxConfig;
 
 use super::super::tree::{Loop, Names, Stmt};
-use super::{Place, Problem, TemplateError, Use};
+use crate::template::error::{Place, Problem, TemplateError};
+
+/// A name that a template reads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub name: String,
+    pub at: Place,
+    /// Whether the template handles its absence.
+    pub optional: bool,
+}
+
+impl Use {
+    /// The error for a name that no source has.
+    pub(crate) fn unknown(&self, known: &str) -> TemplateError {
+        self.at.at()(Problem::Undefined {
+            name: self.name.clone(),
+            known: known.to_owned(),
+        })
+    }
+}
 
 /// Nothing is trimmed: a template file is delivered byte by byte.
 pub(super) fn config() -> SyntaxConfig {

@@ -2,9 +2,9 @@
 
 use super::super::super::functions::{FUNCTIONS, Function};
 use super::super::super::tree::{self, Expr};
-use super::super::lex::Kind;
-use super::super::{Problem, TemplateError, error};
+use super::super::lex::{Kind, error};
 use super::{Parser, Until};
+use crate::template::error::{Problem, TemplateError};
 
 /// The beginning of a command, or an argument.
 enum Operand {

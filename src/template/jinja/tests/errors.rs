@@ -1,6 +1,7 @@
 //! The messages of template errors.
 
 use super::*;
+use crate::template::Problem;
 
 #[test]
 fn errors_name_place_kind_and_next_move() {
