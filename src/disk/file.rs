@@ -225,7 +225,7 @@ impl StandingFile {
         let Some(fd) = self.fd.as_ref().filter(|_| size <= cap) else {
             return Ok(None);
         };
-        // One byte more, so that growth is noticed: a buffer that moves would leave copies behind.
+        // One byte more, so that growth is noticed.
         let mut bytes = WipedBytes::from(vec![0; size + 1]);
         let mut filled = 0;
         while filled <= size {

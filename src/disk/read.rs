@@ -250,8 +250,7 @@ fn read(path: &Path, what: &str, limit: u64) -> Result<(SecretBytes, Mode), Disk
 
 /// All bytes; `None` when the file grew beyond the limit while it was read.
 fn read_all(file: &OwnedFd, size: u64, limit: u64) -> Result<Option<SecretBytes>, Errno> {
-    // One byte more than expected, so that the end is seen without a second buffer: a buffer that
-    // grows leaves unwiped copies behind.
+    // One byte more than expected, so that the end is seen without a larger buffer.
     let expected = usize::try_from(size).unwrap_or(0);
     let mut bytes = WipedBytes::from(vec![0; expected + 1]);
     let mut filled = 0;
@@ -266,9 +265,7 @@ fn read_all(file: &OwnedFd, size: u64, limit: u64) -> Result<Option<SecretBytes>
             if filled as u64 > limit {
                 return Ok(None);
             }
-            let mut larger = WipedBytes::from(vec![0; filled * 2]);
-            larger[..filled].copy_from_slice(&bytes[..filled]);
-            bytes = larger;
+            bytes.add_zeros(filled);
         }
     }
     bytes.truncate(filled);

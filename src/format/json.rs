@@ -134,10 +134,9 @@ impl<'a> Reader<'a> {
 
     /// The rest of a string whose first escape stands after `plain` bytes.
     fn escaped_string(&mut self, plain: usize) -> Result<SecretBytes, SyntaxError> {
-        // No escape is shorter than what it stands for, so the closing quote bounds the size.
-        let room = self.closing_quote().ok_or_else(|| self.malformed())?;
-        let mut text = WipedBytes::with_capacity(room);
-        text.extend_from_slice(&self.rest().as_bytes()[..plain]);
+        let begin = self.at;
+        let mut text = WipedBytes::default();
+        text.write(&self.rest().as_bytes()[..plain]);
         self.at += plain;
         loop {
             match self.peek() {
@@ -148,24 +147,19 @@ impl<'a> Reader<'a> {
                 Some(b'\\') => {
                     self.at += 1;
                     let character = self.escape()?;
-                    text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    text.char(character);
                 }
                 Some(byte @ 0x20..) => {
                     self.at += 1;
-                    text.push(byte);
+                    text.byte(byte);
                 }
-                Some(0..0x20) | None => return Err(self.malformed()),
+                Some(0..0x20) => return Err(self.malformed()),
+                None => {
+                    self.at = begin;
+                    return Err(self.malformed());
+                }
             }
         }
-    }
-
-    fn closing_quote(&self) -> Option<usize> {
-        let mut escaped = false;
-        self.rest().bytes().position(|byte| {
-            let closes = byte == b'"' && !escaped;
-            escaped = byte == b'\\' && !escaped;
-            closes
-        })
     }
 
     fn escape(&mut self) -> Result<char, SyntaxError> {

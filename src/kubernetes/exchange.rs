@@ -166,7 +166,6 @@ pub(super) async fn collect(
     call: &ApiCall<'_>,
     mut body: kube::client::Body,
 ) -> Result<WipedBytes, Error> {
-    // Grown by hand, so that no outgrown copy of a Secret is left in memory unwiped.
     let mut whole = WipedBytes::with_capacity(16 << 10);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Error::Unavailable {
@@ -183,12 +182,7 @@ pub(super) async fn collect(
         if size > LONGEST_ANSWER {
             return Err(call.strange(format!("more than {LONGEST_ANSWER} bytes")));
         }
-        if size > whole.capacity() {
-            let mut larger = WipedBytes::with_capacity(size * 2);
-            larger.extend_from_slice(&whole);
-            whole = larger;
-        }
-        whole.extend_from_slice(&data);
+        whole.write(&data);
     }
     Ok(whole)
 }

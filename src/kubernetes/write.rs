@@ -70,18 +70,14 @@ impl Put<'_> {
     /// `data` and never `stringData`: only keys of `data` go away when they are no longer applied.
     pub(super) fn encode(&self) -> WipedBytes {
         let head = self.head().to_string();
-        let values = self.data.iter().chain(self.binary.into_iter().flatten());
-        // Sized at once, so that no outgrown copy is left in memory unwiped; only a ConfigMap's
-        // text may need more.
-        let size = values.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
-        let mut body = WipedBytes::with_capacity(head.len() + 64 + size.sum::<usize>());
-        body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
+        let mut body = WipedBytes::with_capacity(head.len());
+        body.write(head.strip_suffix('}').unwrap_or_default().as_bytes());
         let plain = self.kind == place::CopiedKind::ConfigMap;
         section(&mut body, "data", self.data, plain);
         if let Some(binary) = self.binary.filter(|binary| !binary.is_empty()) {
             section(&mut body, "binaryData", binary, false);
         }
-        body.push(b'}');
+        body.byte(b'}');
         body
     }
 
@@ -112,24 +108,24 @@ impl Put<'_> {
     }
 }
 
-fn section(body: &mut Vec<u8>, name: &str, values: &Data, plain: bool) {
-    body.extend_from_slice(format!(",\"{name}\":{{").as_bytes());
+fn section(body: &mut WipedBytes, name: &str, values: &Data, plain: bool) {
+    body.text(&format!(",\"{name}\":{{"));
     for (at, (key, value)) in values.iter().enumerate() {
         if at > 0 {
-            body.push(b',');
+            body.byte(b',');
         }
-        body.extend_from_slice(json!(key).to_string().as_bytes());
-        body.push(b':');
+        body.text(&json!(key).to_string());
+        body.byte(b':');
         match value.expose_str().filter(|_| plain) {
-            Some(text) => body.extend_from_slice(json!(text).to_string().as_bytes()),
+            Some(text) => body.text(&json!(text).to_string()),
             None => {
-                body.push(b'"');
+                body.byte(b'"');
                 base64::push(body, value.expose());
-                body.push(b'"');
+                body.byte(b'"');
             }
         }
     }
-    body.push(b'}');
+    body.byte(b'}');
 }
 
 /// A JSON Patch on exactly the object that was seen, with its new `managedFields`.

@@ -351,7 +351,7 @@ async fn sized(
     held.grow(size)?;
     let mut whole = WipedBytes::with_capacity(size);
     while let Some(part) = part(body).await? {
-        whole.extend_from_slice(&part);
+        whole.write(&part);
     }
     Ok(whole)
 }
@@ -367,10 +367,10 @@ async fn in_parts(body: &mut Incoming, held: &mut TakenMemory) -> Result<WipedBy
         held.grow(part.len())?;
         parts.push(part);
     }
-    // One copy into a buffer that never grows: growing would leave copies behind that nobody wipes.
+    // One copy into a buffer of the right size: a buffer that grows would need twice the memory.
     let mut whole = WipedBytes::with_capacity(size);
     for part in parts {
-        whole.extend_from_slice(&part);
+        whole.write(&part);
     }
     Ok(whole)
 }

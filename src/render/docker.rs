@@ -37,7 +37,7 @@ pub(super) fn build(
         out.text("{\"auths\":");
         out.write(json::compact(field.value.node())?.expose());
         out.text("}");
-        return Ok(out.into_secret());
+        return Ok(SecretBytes::from(out));
     }
     let has_login = ["username", "password"]
         .into_iter()
@@ -84,7 +84,7 @@ fn from_logins(fields: &Fields<'_>, registries: &[Registry]) -> Result<SecretByt
         login(fields, registry, &mut out)?;
     }
     out.text("}}");
-    Ok(out.into_secret())
+    Ok(SecretBytes::from(out))
 }
 
 /// The server of the configuration, else the field `server`, else Docker Hub.
@@ -115,7 +115,7 @@ fn login(
     for part in [username, ":", password] {
         pair.text(part);
     }
-    let auth = base64::encode(pair.into_secret().expose());
+    let auth = base64::encode(SecretBytes::from(pair).expose());
     let mut entries = vec![("username", username), ("password", password)];
     if fields.named("email").is_some() {
         entries.push(("email", text(fields, "email")?));

@@ -289,6 +289,6 @@ impl Buffer {
     }
 
     pub(super) fn finish(self) -> SecretBytes {
-        self.text.into_secret()
+        SecretBytes::from(self.text)
     }
 }

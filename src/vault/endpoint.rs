@@ -75,10 +75,8 @@ impl Own {
 
     /// A login at a mount of an auth method.
     pub(super) fn login(mount: &str, body: &impl Serialize) -> Self {
-        // The buffer has its final size at once: a growing buffer would leave a copy of the
-        // credential behind.
-        let mut json = WipedBytes::with_capacity(json_size(body));
-        serde_json::to_writer(&mut *json, body).expect("strings always serialize into memory");
+        let mut json = WipedBytes::default();
+        serde_json::to_writer(&mut json, body).expect("strings always serialize into memory");
         Self {
             body: json,
             ..Self::write(&format!("auth/{mount}/login"), &[])
@@ -116,23 +114,6 @@ pub(super) struct JwtBody<'a> {
 pub(super) struct AppRoleBody<'a> {
     pub(super) role_id: &'a str,
     pub(super) secret_id: &'a str,
-}
-
-/// The size of a body in bytes, computed without keeping any of them.
-fn json_size(body: &impl Serialize) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, body).expect("counting does not fail");
-    count.0
 }
 
 #[cfg(test)]

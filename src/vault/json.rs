@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use crate::base::wiped::WipedBytes;
 
@@ -142,16 +141,14 @@ fn malformed() -> Cause {
 /// The bytes of a JSON string; nothing if it has half a surrogate pair.
 fn unescape(literal: &str) -> Option<SecretBytes> {
     let mut rest = literal.strip_prefix('"')?.strip_suffix('"')?;
-    // No escape is shorter than its character, so this never grows.
     let mut bytes = WipedBytes::with_capacity(rest.len());
     while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        bytes.write(&rest.as_bytes()[..at]);
         let (c, used) = escape(&rest[at + 1..])?;
-        let mut room = Zeroizing::new([0; 4]);
-        bytes.extend_from_slice(c.encode_utf8(&mut *room).as_bytes());
+        bytes.char(c);
         rest = &rest[at + 1 + used..];
     }
-    bytes.extend_from_slice(rest.as_bytes());
+    bytes.write(rest.as_bytes());
     Some(SecretBytes::from(bytes))
 }
 

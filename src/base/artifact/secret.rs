@@ -159,7 +159,7 @@ fn end_line(data: &mut Data, key: &str) {
         let mut out = WipedBytes::with_capacity(text.len() + 1);
         out.write(text.expose());
         out.text("\n");
-        *text = out.into_secret();
+        *text = SecretBytes::from(out);
     }
 }
 

@@ -78,7 +78,7 @@ pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<Opene
     // Sized once: growing would leave unwiped copies of the plaintext behind.
     let mut plaintext = WipedBytes::with_capacity(survey.payload_bytes);
     payload
-        .read_to_end(&mut plaintext)
+        .read_to_end(plaintext.reserved())
         .map_err(|_| AgeError::MalformedPayload)?;
     Ok(OpenedAge {
         plaintext: SecretBytes::from(plaintext),

@@ -49,7 +49,9 @@ fn unarmored(text: &str) -> Result<WipedBytes, IdentityProblem> {
     };
     let body = body.strip_suffix(END).ok_or(IdentityProblem::DamagedSsh)?;
     let mut joined = WipedBytes::with_capacity(body.len());
-    joined.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    for part in body.split_ascii_whitespace() {
+        joined.text(part);
+    }
     STANDARD
         .decode(&*joined)
         .map(WipedBytes::from)

@@ -94,8 +94,8 @@ fn pkcs8(numbers: &Numbers<'_>) -> Option<WipedBytes> {
     let mut body = WipedBytes::with_capacity(pkcs1.len() + 64);
     integer(&mut body, &[0]);
     // SEQUENCE { OBJECT IDENTIFIER rsaEncryption, NULL }
-    body.extend_from_slice(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00");
-    body.extend_from_slice(&tagged(0x04, &tagged(0x30, &pkcs1)));
+    body.write(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00");
+    body.write(&tagged(0x04, &tagged(0x30, &pkcs1)));
     Some(tagged(0x30, &body))
 }
 
@@ -103,17 +103,17 @@ fn pkcs8(numbers: &Numbers<'_>) -> Option<WipedBytes> {
 fn tagged(tag: u8, content: &[u8]) -> WipedBytes {
     let mut out = WipedBytes::with_capacity(content.len() + 4);
     let [.., high, low] = content.len().to_be_bytes();
-    out.push(tag);
+    out.byte(tag);
     match (high, low) {
-        (0, 0..0x80) => out.push(low),
-        (0, _) => out.extend_from_slice(&[0x81, low]),
-        _ => out.extend_from_slice(&[0x82, high, low]),
+        (0, 0..0x80) => out.byte(low),
+        (0, _) => out.write(&[0x81, low]),
+        _ => out.write(&[0x82, high, low]),
     }
-    out.extend_from_slice(content);
+    out.write(content);
     out
 }
 
-fn integer(out: &mut Vec<u8>, number: &[u8]) {
+fn integer(out: &mut WipedBytes, number: &[u8]) {
     let start = number
         .iter()
         .position(|byte| *byte != 0)
@@ -125,7 +125,7 @@ fn integer(out: &mut Vec<u8>, number: &[u8]) {
     } else {
         WipedBytes::from(number.to_vec())
     };
-    out.extend_from_slice(&tagged(0x02, &content));
+    out.write(&tagged(0x02, &content));
 }
 
 /// `number mod (prime - 1)`, bit by bit and without a branch on the two numbers, which are secret.
@@ -133,8 +133,8 @@ fn modulo_predecessor(number: &[u8], prime: &[u8]) -> Option<WipedBytes> {
     // Primes are odd, so the predecessor differs in the last bit only.
     let (last, rest) = prime.split_last().filter(|(last, _)| **last & 1 == 1)?;
     let mut modulus = WipedBytes::from(vec![0_u8]);
-    modulus.extend_from_slice(rest);
-    modulus.push(last & 0xfe);
+    modulus.write(rest);
+    modulus.byte(last & 0xfe);
     if modulus.iter().all(|byte| *byte == 0) {
         return None;
     }
@@ -210,11 +210,14 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_der_wants_them() {
-        let mut out = Vec::new();
+        let mut out = WipedBytes::default();
         for number in [&[0, 0x7f][..], &[0x80], &[0], &[]] {
             integer(&mut out, number);
         }
-        assert_eq!(out, b"\x02\x01\x7f\x02\x02\x00\x80\x02\x01\x00\x02\x01\x00");
+        assert_eq!(
+            *out,
+            *b"\x02\x01\x7f\x02\x02\x00\x80\x02\x01\x00\x02\x01\x00"
+        );
         assert_eq!(tagged(4, &[1; 200])[..3], [4, 0x81, 200]);
         assert_eq!(tagged(4, &[1; 300])[..4], [4, 0x82, 1, 44]);
     }

@@ -84,7 +84,7 @@ pub(super) fn pkcs8_of_pkcs1(pkcs1: &[u8]) -> WipedBytes {
     let outer = header(SEQUENCE, length);
     let mut all = WipedBytes::with_capacity(outer.len() + length);
     for part in [&outer, &version[..], &RSA_ENCRYPTION, &inner, pkcs1] {
-        all.extend_from_slice(part);
+        all.write(part);
     }
     all
 }

@@ -48,7 +48,7 @@ pub(super) fn data_key(
     let Ok(secret) = secret else {
         return Err(tries.refusal(metadata, keys.len()));
     };
-    let key = <[u8; 32]>::try_from(secret.as_slice()).map_err(|_| SopsError::DataKey)?;
+    let key = <[u8; 32]>::try_from(&*secret).map_err(|_| SopsError::DataKey)?;
     tries.by.dedup();
     Ok(DataKey {
         key: Zeroizing::new(key),

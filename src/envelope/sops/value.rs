@@ -70,7 +70,7 @@ impl Cipher {
         // Sized for the longest result, so that no unwiped copy is left behind.
         let mut data = WipedBytes::with_capacity(parts.data.len() / 4 * 3 + 3);
         STANDARD
-            .decode_vec(parts.data, &mut data)
+            .decode_vec(parts.data, data.reserved())
             .map_err(|_| ValueFlaw::Form)?;
         self.0
             .decrypt_in_place_detached(

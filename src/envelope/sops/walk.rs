@@ -109,8 +109,8 @@ impl<'a> Walk<'a> {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let mut text = WipedBytes::with_capacity(128);
         for byte in self.checksum.finish().as_ref() {
-            text.push(DIGITS[usize::from(byte >> 4)]);
-            text.push(DIGITS[usize::from(byte & 15)]);
+            text.byte(DIGITS[usize::from(byte >> 4)]);
+            text.byte(DIGITS[usize::from(byte & 15)]);
         }
         let equal = verify_slices_are_equal(&text, expected.expose());
         equal.map_err(|_| self.doubt.unwrap_or(SopsError::Mac))

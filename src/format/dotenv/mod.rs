@@ -68,7 +68,7 @@ fn double_quoted(inner: &str) -> Result<SecretBytes, LineProblem> {
     while let [first, behind @ ..] = rest {
         rest = behind;
         if *first != b'\\' {
-            unescaped.push(*first);
+            unescaped.byte(*first);
             continue;
         }
         let plain = match rest.first() {
@@ -82,17 +82,17 @@ fn double_quoted(inner: &str) -> Result<SecretBytes, LineProblem> {
             Some(sign @ (b'"' | b'\\')) => *sign,
             Some(b'$') => {
                 escaped.push(unescaped.len());
-                unescaped.push(b'$');
+                unescaped.byte(b'$');
                 b'$'
             }
             // Octal numbers: those of compose are seldom what they look like.
             Some(b'0') => return Err(LineProblem::Octal),
             Some(_) | None => {
-                unescaped.push(b'\\');
+                unescaped.byte(b'\\');
                 continue;
             }
         };
-        unescaped.push(plain);
+        unescaped.byte(plain);
         rest = &rest[1..];
     }
     without_dollars(&unescaped, &escaped)
@@ -107,10 +107,10 @@ fn without_dollars(text: &[u8], escaped: &[usize]) -> Result<SecretBytes, LinePr
         if escaped.binary_search(&(at + found)).is_err() {
             return Err(LineProblem::Substitution);
         }
-        out.extend_from_slice(&text[at..=at + found]);
+        out.write(&text[at..=at + found]);
         at += found + 2;
     }
-    out.extend_from_slice(&text[at..]);
+    out.write(&text[at..]);
     Ok(SecretBytes::from(out))
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
         depth: 0,
     };
     writer.node(node)?;
-    Ok(writer.out.into_secret())
+    Ok(SecretBytes::from(writer.out))
 }
 
 /// Whole documents: one document as it stands, several as a list.
@@ -61,7 +61,7 @@ impl Writer {
 
     fn finish(mut self) -> SecretBytes {
         self.out.text("\n");
-        self.out.into_secret()
+        SecretBytes::from(self.out)
     }
 
     fn node(&mut self, node: &Node) -> Result<(), JsonError> {

@@ -25,7 +25,7 @@ pub(crate) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBy
             }
         })?;
     }
-    Ok(writer.out.into_secret())
+    Ok(SecretBytes::from(writer.out))
 }
 
 /// One mapping of fields, each with a flag for `<<` inside the field: whether it is a merge key.
@@ -43,7 +43,7 @@ pub(crate) fn object<'a>(
         writer.merge_keys = merge_keys;
         writer.value(node, 0).map_err(|error| error.beneath(name))?;
     }
-    Ok(writer.out.into_secret())
+    Ok(SecretBytes::from(writer.out))
 }
 
 struct Writer {

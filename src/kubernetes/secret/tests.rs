@@ -72,18 +72,6 @@ fn an_apply_names_what_it_was_decided_on() {
 }
 
 #[test]
-fn what_is_sent_is_sized_at_once() {
-    let value = "v".repeat(100_000);
-    let app = wanted("Opaque", &[("a", &value), ("b", ""), ("c", "1")]);
-    let body = marked(&app, None).encode();
-    let (size, room) = (body.len(), body.capacity());
-    assert!(
-        room < size + 256,
-        "no second allocation would end between {size} and {room}"
-    );
-}
-
-#[test]
 fn values_are_read_as_bytes_and_garbage_is_no_secret() {
     let meta = r#""metadata":{"uid":"u","resourceVersion":"2"}"#;
     let rows = [

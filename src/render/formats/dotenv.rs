@@ -43,7 +43,7 @@ pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
     Ok(EnvLine {
         name: name.to_owned(),
         value: SecretBytes::from(value),
-        line: line.into_secret(),
+        line: SecretBytes::from(line),
     })
 }
 
@@ -54,7 +54,7 @@ pub(super) fn body(lines: &[EnvLine]) -> SecretBytes {
         out.write(line.line.expose());
         out.text("\n");
     }
-    out.into_secret()
+    SecretBytes::from(out)
 }
 
 /// The quotes that all three read in the same way; empty if the value needs none.

@@ -18,7 +18,7 @@ pub(super) fn render(fields: &Fields<'_>) -> Result<SecretBytes, FieldError> {
         write(value, Part::Value, &mut out);
         out.text("\n");
     }
-    Ok(out.into_secret())
+    Ok(SecretBytes::from(out))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ mod tests {
             for (part, expected) in [(Part::Key, key), (Part::Value, value)] {
                 let mut out = WipedBytes::default();
                 write(text, part, &mut out);
-                assert_eq!(out.as_slice(), expected.as_bytes(), "{text:?}");
+                assert_eq!(*out, *expected.as_bytes(), "{text:?}");
             }
         }
     }

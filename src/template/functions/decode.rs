@@ -33,7 +33,7 @@ pub(super) fn hex_digits<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let mut bytes = WipedBytes::with_capacity(text.len() / 2);
     while let Some(high) = digits.next() {
         let byte = digits.next().and_then(|low| hex::byte(high, low));
-        bytes.push(byte.ok_or_else(wrong)?);
+        bytes.byte(byte.ok_or_else(wrong)?);
     }
     Ok(Value::made(bytes))
 }

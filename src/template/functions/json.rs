@@ -100,7 +100,7 @@ impl<'a> Writer<'_, '_, 'a> {
             Style::Compact => {
                 let mut quoted = WipedBytes::default();
                 quote(text, &mut quoted);
-                self.out.push(quoted.into_secret().expose())
+                self.out.push(&quoted)
             }
             Style::Raw => escape::json(text, false, self.out),
             Style::HtmlSafe | Style::Pretty => escape::json(text, true, self.out),

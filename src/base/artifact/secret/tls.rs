@@ -149,5 +149,5 @@ pub(crate) fn pem<'l>(links: impl IntoIterator<Item = &'l Certificate>) -> Secre
         }
         out.text("-----END CERTIFICATE-----\n");
     }
-    out.into_secret()
+    SecretBytes::from(out)
 }

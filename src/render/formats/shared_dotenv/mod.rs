@@ -153,16 +153,14 @@ impl<'t> EnvFile<'t> {
             }
         }
         changes.sort_by_key(|(statement, _)| statement.place.start);
-        let added: usize = lines.iter().map(|line| line.line.len() + 16).sum();
-        // Allocated once: a buffer that grows leaves copies behind.
-        let mut out = WipedBytes::with_capacity(self.text.len() + added);
+        let mut out = WipedBytes::with_capacity(self.text.len());
         let mut at = 0;
         for (statement, line) in changes {
-            out.extend_from_slice(&self.text.as_bytes()[at..statement.place.start]);
+            out.write(&self.text.as_bytes()[at..statement.place.start]);
             rewrite(&mut out, statement, line);
             at = statement.place.end;
         }
-        out.extend_from_slice(&self.text.as_bytes()[at..]);
+        out.write(&self.text.as_bytes()[at..]);
         append(&mut out, &missing);
         SecretBytes::from(out)
     }
@@ -178,21 +176,21 @@ fn name<'t>(statement: &Statement<'t>) -> Option<&'t str> {
 }
 
 /// Writes one of our statements for all readers: without blanks around `=`, and with its comment.
-fn rewrite(out: &mut Vec<u8>, statement: &Statement<'_>, line: &EnvLine) {
+fn rewrite(out: &mut WipedBytes, statement: &Statement<'_>, line: &EnvLine) {
     if statement.indent.bytes().all(|byte| byte == b' ') {
-        out.extend_from_slice(statement.indent.as_bytes());
+        out.write(statement.indent.as_bytes());
     }
     let StatementKind::Assignment(assignment) = &statement.kind else {
-        out.extend_from_slice(line.line.expose());
+        out.write(line.line.expose());
         return;
     };
     if assignment.export.is_some() {
-        out.extend_from_slice(b"export ");
+        out.write(b"export ");
     }
-    out.extend_from_slice(line.line.expose());
+    out.write(line.line.expose());
     if let Some((gap, comment)) = comment(assignment) {
-        out.extend_from_slice(gap.as_bytes());
-        out.extend_from_slice(comment.as_bytes());
+        out.write(gap.as_bytes());
+        out.write(comment.as_bytes());
     }
 }
 
@@ -220,13 +218,13 @@ fn comment<'t>(assignment: &Assignment<'t>) -> Option<(&'t str, &'t str)> {
     Some((if spaces { gap } else { " " }, comment))
 }
 
-fn append(out: &mut Vec<u8>, missing: &[&EnvLine]) {
+fn append(out: &mut WipedBytes, missing: &[&EnvLine]) {
     if !missing.is_empty() && !out.is_empty() && !out.ends_with(b"\n") {
-        out.push(b'\n');
+        out.byte(b'\n');
     }
     for line in missing {
-        out.extend_from_slice(line.line.expose());
-        out.push(b'\n');
+        out.write(line.line.expose());
+        out.byte(b'\n');
     }
 }
 
