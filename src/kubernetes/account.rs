@@ -12,7 +12,7 @@ use super::Kubernetes;
 use super::call::ApiCall;
 use super::error::Error;
 use super::metadata::StoredMetadata;
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::write::amend;
 use crate::base::artifact::PullSecretLink;
 

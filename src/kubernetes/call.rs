@@ -8,7 +8,7 @@ use http::{Method, Request, header};
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::subject::{ObjectKind, Subject};
+use super::object_kind::{ObjectKind, Subject};
 use crate::base::artifact::{ObjectName, is_object_name};
 use crate::base::material::SecretBytes;
 

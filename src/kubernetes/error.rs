@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::subject::{FieldOwners, ObjectKind, Subject};
+use super::object_kind::{FieldOwners, ObjectKind, Subject};
 use crate::base::failure::{Class, Failure, Fault};
 use crate::copy_rules::signature::MarkKeyError;
 

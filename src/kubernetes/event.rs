@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::Class;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::write::NEVER;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::Kubernetes;
 use super::call::{ApiCall, Verb};
 use super::error::Error;
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::{exchange, status};
 use crate::base::artifact::ObjectName;
 use crate::base::coding::percent;

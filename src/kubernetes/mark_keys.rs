@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Kubernetes;
 use super::error::Error;
-use super::subject::{ObjectKind, Subject};
+use super::object_kind::{ObjectKind, Subject};
 use super::write::Put;
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::OPAQUE;

@@ -7,8 +7,8 @@ use super::call::{ApiCall, Verb};
 use super::error::Error;
 use super::fields::{Managed, SecretFields};
 use super::metadata::StoredMetadata;
+use super::object_kind::ObjectKind;
 use super::secret::MARK;
-use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{
     CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,

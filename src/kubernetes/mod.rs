@@ -33,19 +33,19 @@ pub(crate) mod list;
 mod mark_keys;
 mod marked_secrets;
 mod metadata;
+mod object_kind;
 pub mod pod;
 mod review;
 mod sealing;
 pub(crate) mod secret;
 mod status;
-mod subject;
 pub(crate) mod traced;
 mod workload;
 pub(crate) mod write;
 
 pub use connect::{connect, connect_with};
 pub use error::Error;
-pub use subject::{FieldOwner, FieldOwners, ObjectKind, Subject};
+pub use object_kind::{FieldOwner, FieldOwners, ObjectKind, Subject};
 
 pub(crate) use crate::base::artifact::OWNER as MANAGER;
 

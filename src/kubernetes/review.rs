@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Kubernetes;
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::{ObjectKind, Subject};
+use super::object_kind::{ObjectKind, Subject};
 
 #[derive(serde::Deserialize)]
 struct Review {

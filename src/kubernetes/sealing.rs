@@ -6,8 +6,8 @@ use crate::base::wiped::WipedBytes;
 use super::Kubernetes;
 use super::call::{ApiCall, Verb};
 use super::error::Error;
+use super::object_kind::ObjectKind;
 use super::secret::Stored;
-use super::subject::ObjectKind;
 use crate::base::artifact::ObjectName;
 use crate::base::coding::percent;
 

@@ -18,7 +18,7 @@ use super::call::ApiCall;
 use super::error::Error;
 use super::fields::{Managed, SecretFields};
 use super::metadata::{All, StoredMetadata};
-use super::subject::{ObjectKind, Subject};
+use super::object_kind::{ObjectKind, Subject};
 use super::write::{Put, amend};
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::secret::Data;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::call::{ApiCall, Verb};
 use super::error::Error;
-use super::subject::{FieldOwner, FieldOwners};
+use super::object_kind::{FieldOwner, FieldOwners};
 use crate::base::redact;
 
 /// The parts of a `Status` that tell something. A proxy's answer has none of them.
@@ -152,7 +152,7 @@ fn why(call: &ApiCall<'_>, code: u16, status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::call::Body;
-    use super::super::subject::{ObjectKind, Subject};
+    use super::super::object_kind::{ObjectKind, Subject};
     use super::*;
     use crate::base::artifact::ObjectName;
     use crate::base::failure::Fault;

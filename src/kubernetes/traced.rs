@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::call::{ApiCall, Verb};
 use super::error::Error;
 use super::metadata::{All, StoredMetadata};
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
 use crate::copy_rules::marks::{DECLARED, is_copy};

@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::config::Workload;

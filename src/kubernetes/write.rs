@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
 use super::metadata::StoredMetadata;
-use super::subject::ObjectKind;
+use super::object_kind::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;

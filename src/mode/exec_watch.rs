@@ -36,7 +36,7 @@ use crate::sidecar::cluster_watch::Followed;
 use crate::sidecar::events::EventLog;
 use crate::sidecar::failure_log::PresentFailures;
 use crate::sidecar::file_watch;
-use crate::sidecar::groups::{self, files};
+use crate::sidecar::grouping::{self, files};
 use crate::sidecar::health::Health;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::window_hold::WindowHold;
@@ -102,7 +102,7 @@ pub async fn run(
     };
     let health = Arc::new(Health::default());
     let (reactor, event_log) = (Reactor::new(Arc::clone(&health)), EventLog::default());
-    let all = groups::alone(config, &name);
+    let all = grouping::alone(config, &name);
     let batch = Batch {
         group: &all,
         world: &world,

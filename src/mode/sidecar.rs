@@ -22,7 +22,7 @@ use crate::sidecar::batch::Batch;
 use crate::sidecar::events::EventLog;
 use crate::sidecar::file_watch::WatchedFiles;
 use crate::sidecar::group::Group;
-use crate::sidecar::groups;
+use crate::sidecar::grouping;
 use crate::sidecar::health::Health;
 use crate::sidecar::listen::{Listen, Names};
 use crate::sidecar::otlp;
@@ -141,7 +141,7 @@ impl Stay {
             }
             self.collector.clone_from(&collector);
             let end_with = config.sidecar.end_with.clone();
-            let groups = groups::split(config).await;
+            let groups = grouping::split(config).await;
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
                 let batch = |group| Batch {

@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::cluster_watch::Followed;
 use super::earlier_targets;
 use super::file_watch::WatchedFiles;
-use super::groups::files;
+use super::grouping::files;
 use super::leases::{self, Tokens};
 use super::window_hold::WindowHold;
 use crate::config::{Delivery, VaultRead};

@@ -20,7 +20,7 @@ pub mod events;
 pub mod failure_log;
 pub mod file_watch;
 pub mod group;
-pub mod groups;
+pub mod grouping;
 pub mod health;
 pub mod leases;
 pub mod listen;

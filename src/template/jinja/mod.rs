@@ -10,11 +10,11 @@
 //! variables, clocks or the network. Values never reach an error: errors hold only names, positions
 //! and kinds.
 
-mod fuses;
-mod lower;
+mod limits;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod to_tree;
 
 use super::context::{Data, Language};
 use super::value::Value;
@@ -43,7 +43,7 @@ pub(crate) struct Template {
 
 impl Template {
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
-        fuses::check(text)?;
+        limits::check(text)?;
         let (body, uses) = syntax::parse(text)?;
         Ok(Self { body, uses })
     }

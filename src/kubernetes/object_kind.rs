@@ -1,4 +1,4 @@
-//! How messages name objects of the cluster, and fields of them that somebody else owns.
+//! The kinds of objects: how messages name them, and fields of them that somebody else owns.
 
 use std::fmt;
 
