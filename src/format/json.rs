@@ -40,6 +40,19 @@ struct Reader<'a> {
     values: usize,
 }
 
+/// Whether a byte ends a run of characters that stand for themselves in a string.
+const ENDS_RUN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table
+};
+
 impl<'a> Reader<'a> {
     fn new(text: &'a str, dialect: ScalarDialect) -> Self {
         Self {
@@ -88,10 +101,10 @@ impl<'a> Reader<'a> {
             if self.peek() != Some(b'"') {
                 return Err(self.malformed());
             }
-            let key = self.string()?.expose_str().map(str::to_owned);
+            let key = self.key()?;
             self.blanks();
             self.expect(b':')?;
-            entries.push((key.ok_or(SyntaxError::NotText)?, self.value(depth + 1)?));
+            entries.push((key, self.value(depth + 1)?));
             self.blanks();
             if self.eat(b'}') {
                 duplicate(entries.iter().map(|(key, _)| key.as_str()))?;
@@ -119,17 +132,32 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&mut self) -> Result<SecretBytes, SyntaxError> {
+        match self.plain_string() {
+            Ok(text) => Ok(SecretBytes::from(text)),
+            Err(plain) => self.escaped_string(plain),
+        }
+    }
+
+    fn key(&mut self) -> Result<String, SyntaxError> {
+        let escaped = match self.plain_string() {
+            Ok(text) => return Ok(text.to_owned()),
+            Err(plain) => self.escaped_string(plain)?,
+        };
+        let text = escaped.expose_str().ok_or(SyntaxError::NotText)?;
+        Ok(text.to_owned())
+    }
+
+    /// A string without escapes; else the number of bytes before its first escape.
+    fn plain_string(&mut self) -> Result<&'a str, usize> {
         self.at += 1;
         let rest = self.rest();
-        let plain = rest
-            .bytes()
-            .position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-            .unwrap_or(rest.len());
-        if rest.as_bytes().get(plain) == Some(&b'"') {
-            self.at += plain + 1;
-            return Ok(SecretBytes::from(&rest[..plain]));
+        let ends = rest.bytes().position(|byte| ENDS_RUN[usize::from(byte)]);
+        let plain = ends.unwrap_or(rest.len());
+        if rest.as_bytes().get(plain) != Some(&b'"') {
+            return Err(plain);
         }
-        self.escaped_string(plain)
+        self.at += plain + 1;
+        Ok(&rest[..plain])
     }
 
     /// The rest of a string whose first escape stands after `plain` bytes.
