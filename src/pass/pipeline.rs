@@ -24,7 +24,7 @@ use crate::pass::observe;
 use crate::pass::source::{self, Reads};
 use crate::pass::world::World;
 use crate::plan::declared_copies;
-use crate::plan::{self, Claims, DeliveryPlan, Owed, Plan, prune};
+use crate::plan::{self, Claims, DeliveryPlan, OwedReaction, Plan, prune};
 use crate::process::memory;
 use crate::process::shutdown;
 use crate::render;
@@ -277,7 +277,7 @@ pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
 /// Questions to the caller before a delivery is applied, once its sources are read.
 pub struct Before<'a> {
     /// Gets the reactions that will be owed, and stores them before anything is changed.
-    pub note: &'a dyn Fn(Vec<Owed>) -> LocalBoxFuture<'a, ()>,
+    pub note: &'a dyn Fn(Vec<OwedReaction>) -> LocalBoxFuture<'a, ()>,
     /// Whether the changes of a delivery of this name have to wait.
     pub waits: &'a dyn Fn(&str) -> bool,
 }
@@ -301,11 +301,11 @@ pub async fn run_asking(
     world: &World,
     now: Timestamp,
     before: &Before<'_>,
-) -> (Applied, Vec<Owed>) {
+) -> (Applied, Vec<OwedReaction>) {
     through(&Pass::new(config, world, now, true), before).await
 }
 
-async fn through(pass: &Pass<'_>, before: &Before<'_>) -> (Applied, Vec<Owed>) {
+async fn through(pass: &Pass<'_>, before: &Before<'_>) -> (Applied, Vec<OwedReaction>) {
     let ways = grouped(pass, async |group| deliver(group, pass, before).await);
     let mut applied = Applied {
         plan: Plan {
@@ -342,7 +342,7 @@ async fn through(pass: &Pass<'_>, before: &Before<'_>) -> (Applied, Vec<Owed>) {
 struct Way {
     plan: DeliveryPlan,
     results: Vec<Result<(), Failure>>,
-    owed: Vec<Owed>,
+    owed: Vec<OwedReaction>,
 }
 
 async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {

@@ -29,7 +29,7 @@ use step::StepKeys;
 pub use action::{Action, Change, KeyChange, Reason};
 pub use claims::Claims;
 pub use links::{needed, unlinked};
-pub use reactions::{Owed, ReactionNotice, reactions};
+pub use reactions::{OwedReaction, ReactionNotice, reactions};
 pub use show::{PlanFormat, show};
 pub use step::Step;
 

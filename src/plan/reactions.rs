@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 
 use super::{Action, DeliveryPlan, Reason, Step};
 use crate::base::artifact::Artifact;
-use crate::config::{Delivery, Reaction, SecretRef};
+use crate::config::{Delivery, Reaction, SecretRef, Target};
 use crate::render::fetched::Fetched;
 
 /// A reaction and its reason. Only names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
+pub struct OwedReaction {
     /// The delivery that changed.
     pub delivery: String,
     /// The reaction.
@@ -26,6 +26,20 @@ pub struct Owed {
     pub keys: Vec<String>,
     /// The present versions of its sources, if all of them have one.
     pub versions: Vec<String>,
+}
+
+impl OwedReaction {
+    /// A reaction of a delivery whose changes are not known one by one: all its targets count.
+    pub fn to_all_targets(delivery: &Delivery, reaction: &Reaction) -> Self {
+        Self {
+            delivery: delivery.name.clone(),
+            reaction: reaction.clone(),
+            targets: delivery.to.iter().map(Target::to_string).collect(),
+            secrets: delivery.to.iter().filter_map(Target::secret).collect(),
+            keys: Vec::new(),
+            versions: Vec::new(),
+        }
+    }
 }
 
 /// The message of one reaction, for all deliveries that owe it.
@@ -45,7 +59,7 @@ pub struct ReactionNotice {
 
 impl ReactionNotice {
     /// Adds the news of another delivery.
-    pub fn add(&mut self, owed: Owed) {
+    pub fn add(&mut self, owed: OwedReaction) {
         self.deliveries.insert(owed.delivery);
         self.targets.extend(owed.targets);
         self.secrets.extend(owed.secrets);
@@ -55,7 +69,7 @@ impl ReactionNotice {
 }
 
 /// The reactions that a delivery owes once the steps of its plan are done.
-pub fn reactions(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
+pub fn reactions(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<OwedReaction> {
     let changed: Vec<&Step> = plan
         .steps
         .iter()
@@ -88,7 +102,7 @@ pub fn reactions(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) ->
         Some(format!("{}@{version}", from.source))
     });
     let versions: Vec<String> = versions.collect::<Option<_>>().unwrap_or_default();
-    let owed = |reaction: &Reaction| Owed {
+    let owed = |reaction: &Reaction| OwedReaction {
         delivery: delivery.name.clone(),
         reaction: reaction.clone(),
         targets: targets.clone(),

@@ -128,6 +128,9 @@ fn artifacts(
     Ok(artifacts)
 }
 
+/// What to do about a name that a target does not take.
+const RENAME: &str = "give it another name with `rename`, or leave it out with `pick`";
+
 /// Why fields cannot become variables of a process.
 #[derive(Debug, PartialEq, Eq, Error)]
 enum EnvironmentError {
@@ -144,9 +147,7 @@ impl Fault for EnvironmentError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Name(_) => {
-                "give it another name with `rename`, or leave it out with `pick`".to_owned()
-            }
+            Self::Name(_) => RENAME.to_owned(),
             Self::Nul(_) => "deliver it with `files`".to_owned(),
         })
     }

@@ -24,7 +24,7 @@ use crate::config::{Config, Delivery};
 use crate::pass::outcome::Outcome;
 use crate::pass::pipeline::{self, Before};
 use crate::pass::world::World;
-use crate::plan::Owed;
+use crate::plan::OwedReaction;
 use crate::process::time_limit::chance;
 
 mod judge;
@@ -103,7 +103,7 @@ impl Batch<'_> {
             worst = worst.into_iter().chain(told.class()).min();
             asked = asked.max(told.asked());
             let mine = owed.iter().filter(|owed| owed.delivery == delivery.name);
-            let mine: Vec<Owed> = mine.cloned().collect();
+            let mine: Vec<OwedReaction> = mine.cloned().collect();
             if told.withdrawn {
                 if told.written > 0 {
                     self.reactor.add(self.all_owed(delivery));

@@ -19,7 +19,7 @@ use crate::base::lock::locked;
 use crate::base::material::SecretBytes;
 use crate::config::{Config, Delivery, Reaction, Target};
 use crate::disk::{Folder, SinkError, call_at, read_text};
-use crate::plan::Owed;
+use crate::plan::OwedReaction;
 
 /// The reactions that are owed, by delivery.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ struct Written {
 impl PendingReactions {
     /// Takes a configuration, and gives the reactions that an earlier process still owed. With
     /// `root`, every file must be beneath it.
-    pub async fn load(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
+    pub async fn load(&self, config: &Config, root: Option<&Path>) -> Vec<OwedReaction> {
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
         let deliveries = config.deliveries.iter().filter(reacts);
         let read = deliveries.map(async |delivery| {
@@ -107,7 +107,7 @@ impl PendingReactions {
     }
 
     /// Stores these reactions as owed.
-    pub async fn store(&self, owed: &[Owed]) {
+    pub async fn store(&self, owed: &[OwedReaction]) {
         let mut touched = BTreeSet::new();
         for one in owed {
             if let Some(page) = self.pages().get_mut(&one.delivery) {
@@ -174,16 +174,10 @@ fn line(page: &Page, reaction: &Reaction) -> Option<Line> {
 }
 
 /// The reaction that a line names, if the delivery still has it.
-fn still(delivery: &Delivery, line: &Line) -> Option<Owed> {
+fn still(delivery: &Delivery, line: &Line) -> Option<OwedReaction> {
     let reaction = delivery.on_change.get(line.place)?;
-    (reaction.word() == line.kind).then(|| Owed {
-        delivery: delivery.name.clone(),
-        reaction: reaction.clone(),
-        targets: delivery.to.iter().map(Target::to_string).collect(),
-        secrets: delivery.to.iter().filter_map(Target::secret).collect(),
-        keys: Vec::new(),
-        versions: Vec::new(),
-    })
+    let is_same = reaction.word() == line.kind;
+    is_same.then(|| OwedReaction::to_all_targets(delivery, reaction))
 }
 
 fn store(place: &Spot, written: &Written) -> Result<(), SinkError> {
@@ -276,9 +270,9 @@ mod tests {
         of_text(&text)
     }
 
-    fn owed(config: &Config, place: usize) -> Owed {
+    fn owed(config: &Config, place: usize) -> OwedReaction {
         let delivery = &config.deliveries[0];
-        Owed {
+        OwedReaction {
             delivery: delivery.name.clone(),
             reaction: delivery.on_change[place].clone(),
             targets: Vec::new(),

@@ -18,7 +18,7 @@ use crate::base::renewal::backoff;
 use crate::config::{Config, Reaction};
 use crate::pass::apply::react::react;
 use crate::pass::world::World;
-use crate::plan::{Owed, ReactionNotice};
+use crate::plan::{OwedReaction, ReactionNotice};
 use crate::process::time_limit::{any_number, chance};
 
 /// Changes in quick succession are reported together.
@@ -59,7 +59,7 @@ struct DueReaction {
 }
 
 impl Entry {
-    fn add(&mut self, owed: Owed, now: Instant) {
+    fn add(&mut self, owed: OwedReaction, now: Instant) {
         let begun = self.begun;
         let due = self.due.get_or_insert_with(|| DueReaction {
             id: String::new(),
@@ -128,12 +128,12 @@ impl Reactor {
 
     /// Call this before a change: if the process ends between the change and its reaction, the next
     /// process knows the reaction.
-    pub async fn expect(&self, owed: Vec<Owed>) {
+    pub async fn expect(&self, owed: Vec<OwedReaction>) {
         self.pending.store(&owed).await;
     }
 
     /// Call this after a change.
-    pub fn add(&self, owed: Vec<Owed>) {
+    pub fn add(&self, owed: Vec<OwedReaction>) {
         let now = Instant::now();
         for one in owed {
             let mut queue = self.queue();
@@ -143,7 +143,7 @@ impl Reactor {
     }
 
     /// A planned change was not made.
-    pub async fn cancel(&self, owed: &[Owed]) {
+    pub async fn cancel(&self, owed: &[OwedReaction]) {
         for one in owed {
             let busy = self.queue().get(&one.reaction).is_some_and(|entry| {
                 entry
@@ -250,8 +250,8 @@ async fn sleep_until(at: Option<Instant>) {
 mod tests {
     use super::*;
 
-    fn owed(delivery: &str) -> Owed {
-        Owed {
+    fn owed(delivery: &str) -> OwedReaction {
+        OwedReaction {
             delivery: delivery.to_owned(),
             reaction: Reaction::Run {
                 command: vec!["true".to_owned()],

@@ -22,6 +22,7 @@ use crate::base::material::SecretBytes;
 use crate::base::printable;
 use crate::base::wiped::WipedBytes;
 
+use crate::render::RENAME;
 use crate::render::names::is_variable;
 
 /// One line for one variable.
@@ -122,9 +123,7 @@ impl Fault for DotenvError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Name(_) => {
-                "give it another name with `rename`, or leave it out with `pick`".to_owned()
-            }
+            Self::Name(_) => RENAME.to_owned(),
             Self::Value { .. } => {
                 "deliver it with `format: json` or `files`, or change it: a new password, or \
                  base64 in a computed field"

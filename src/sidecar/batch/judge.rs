@@ -7,7 +7,7 @@ use crate::config::{Delivery, OnFailure, Target};
 use crate::pass::apply::withdraw::{Withdrawal, withdraw};
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
-use crate::plan::{Action, DeliveryPlan, Owed};
+use crate::plan::{Action, DeliveryPlan, OwedReaction};
 
 impl Batch<'_> {
     /// The result of a pass for one delivery; removes the delivery if its source is gone and the
@@ -82,16 +82,11 @@ impl Batch<'_> {
         }
     }
 
-    pub(super) fn all_owed(&self, delivery: &Delivery) -> Vec<Owed> {
-        let owed = delivery.on_change.iter().map(|reaction| Owed {
-            delivery: delivery.name.clone(),
-            reaction: reaction.clone(),
-            targets: delivery.to.iter().map(Target::to_string).collect(),
-            secrets: delivery.to.iter().filter_map(Target::secret).collect(),
-            keys: Vec::new(),
-            versions: Vec::new(),
-        });
-        owed.collect()
+    pub(super) fn all_owed(&self, delivery: &Delivery) -> Vec<OwedReaction> {
+        let reactions = delivery.on_change.iter();
+        reactions
+            .map(|reaction| OwedReaction::to_all_targets(delivery, reaction))
+            .collect()
     }
 }
 
