@@ -1,9 +1,8 @@
 //! OpenSSH's private key files (`-----BEGIN OPENSSH PRIVATE KEY-----`), unencrypted: the two kinds
 //! of key age uses.
 
+use crate::base::coding::base64;
 use crate::base::wiped::WipedBytes;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::{IdentityProblem, ssh_ed25519, ssh_rsa};
 
@@ -48,14 +47,7 @@ fn unarmored(text: &str) -> Result<WipedBytes, IdentityProblem> {
         });
     };
     let body = body.strip_suffix(END).ok_or(IdentityProblem::DamagedSsh)?;
-    let mut joined = WipedBytes::with_capacity(body.len());
-    for part in body.split_ascii_whitespace() {
-        joined.text(part);
-    }
-    STANDARD
-        .decode(&*joined)
-        .map(WipedBytes::from)
-        .map_err(|_| IdentityProblem::DamagedSsh)
+    base64::decode_spaced(body.as_bytes()).ok_or(IdentityProblem::DamagedSsh)
 }
 
 fn private_half(section: &[u8], public: &[u8]) -> Result<PrivateKey, IdentityProblem> {

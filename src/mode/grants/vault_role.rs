@@ -92,23 +92,20 @@ pub(super) fn role(
                  hand, narrow: vault write auth/{mount}/role/{role} role_type=jwt \
                  user_claim=sub bound_audiences={audience} \
                  bound_claims='{{\"repository\":\"OWNER/REPOSITORY\"}}' \
-                 token_policies={} token_ttl={}",
-                policy,
+                 token_policies={policy} token_ttl={}",
                 terms.ttl()
             ));
             return None;
         }
         VaultAuth::AppRole { .. } => {
             remarks.insert(format!(
-                "the AppRole's name stands in no configuration: `{}` is assumed (--name)",
-                policy
+                "the AppRole's name stands in no configuration: `{policy}` is assumed (--name)"
             ));
         }
         VaultAuth::Token { .. } => {
             remarks.insert(format!(
                 "the configuration reads a token that others make: vault token create \
-                 -policy={} -period={}",
-                policy,
+                 -policy={policy} -period={}",
                 terms.ttl()
             ));
             return None;
@@ -116,7 +113,7 @@ pub(super) fn role(
     }
     let mount = auth.mount().unwrap_or_default();
     Some(Role {
-        path: format!("auth/{mount}/role/{}", policy),
+        path: format!("auth/{mount}/role/{policy}"),
         fields,
     })
 }
