@@ -1,10 +1,11 @@
 //! Starts keyferry itself as a user would: the built binary, an empty environment, a bounded time.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -146,14 +147,14 @@ impl Run {
         let mut stdin = child.stdin.take().expect("stdin is a pipe");
         // A thread of its own: a child that never reads must not hold up the test.
         std::thread::spawn(move || drop(stdin.write_all(&self.stdin)));
-        let stdout = collected(child.stdout.take().expect("stdout is a pipe"));
-        let stderr = collected(child.stderr.take().expect("stderr is a pipe"));
+        let stdout = Collected::from(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = Collected::from(child.stderr.take().expect("stderr is a pipe"));
         Started {
             child,
             started,
             limit: self.limit,
-            stdout: Some(stdout),
-            stderr: Some(stderr),
+            stdout,
+            stderr,
         }
     }
 }
@@ -163,8 +164,8 @@ pub(crate) struct Started {
     child: Child,
     started: Instant,
     limit: Duration,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Collected,
+    stderr: Collected,
 }
 
 impl Started {
@@ -179,6 +180,11 @@ impl Started {
             panic!("unshare has one child");
         };
         first
+    }
+
+    /// Its messages until now.
+    pub(crate) fn messages_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
     }
 
     /// Sends a signal.
@@ -197,12 +203,7 @@ impl Started {
         if status.is_none() {
             drop(self.child.kill());
         }
-        let [stdout, stderr] = [self.stdout.take(), self.stderr.take()].map(|reader| {
-            reader
-                .expect("finish is called once")
-                .join()
-                .expect("a reader only reads")
-        });
+        let [stdout, stderr] = [&mut self.stdout, &mut self.stderr].map(Collected::whole);
         let [out, err] =
             [&stdout, &stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let status =
@@ -316,12 +317,45 @@ pub(crate) fn unfolded(text: &str) -> String {
     out
 }
 
-fn collected(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        drop(pipe.read_to_end(&mut bytes));
-        bytes
-    })
+/// What a pipe brings, read by a thread of its own, so that who writes is never held up.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Collected {
+    fn from(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let read = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut part = [0; 1 << 16];
+            loop {
+                let length = match pipe.read(&mut part) {
+                    Ok(length @ 1..) => length,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Ok(0) | Err(_) => return,
+                };
+                let mut bytes = read.lock().expect("no reader panics");
+                bytes.extend_from_slice(&part[..length]);
+            }
+        });
+        Self {
+            bytes,
+            reader: Some(reader),
+        }
+    }
+
+    fn so_far(&self) -> Vec<u8> {
+        self.bytes.lock().expect("no reader panics").clone()
+    }
+
+    /// All of it, once its writers have closed it.
+    fn whole(&mut self) -> Vec<u8> {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("a reader only reads");
+        }
+        self.so_far()
+    }
 }
 
 /// What a shell that reads this file of variables has in one of them.

@@ -124,6 +124,11 @@ impl RunningSidecar {
         line.rsplit(' ').next()?.parse().ok()
     }
 
+    /// Its log until now.
+    pub(crate) fn log_so_far(&self) -> String {
+        self.started.messages_so_far()
+    }
+
     /// Gives it another configuration.
     pub(crate) fn configure(&self, text: &str) {
         replace(&self.config, text.as_bytes());
