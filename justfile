@@ -14,11 +14,11 @@ check:
 
 # Formats the code.
 format:
-    cargo fmt
+    cargo fmt --all
 
 # Lints, with warnings as errors.
 lint:
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # Tests that need no server: tables beside the code.
 unit *names:

@@ -15,7 +15,7 @@
 //! | 4 | `main`, `cli` | arguments, loading, what is printed, exit codes |
 //! | 3 | `mode`, `sidecar`, `reflector` over `pass` | when to make a pass; the one path of a pass |
 //! | 2 | `vault`, `kubernetes` over `net`, `disk`, `process` | input and output, and what bounds them |
-//! | 1 | `plan`, `render`, `reflect`, `envelope`, `template`, `config` | pure: no clock, no file, no network |
+//! | 1 | `plan`, `render`, `copy_rules`, `envelope`, `template`, `config` | pure: no clock, no file, no network |
 //! | 0 | `format` over `base` | readers and writers of formats; plain types, codings |
 
 pub mod base;

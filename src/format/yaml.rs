@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScanError};
+use granit_parser::{ErrorKind, Event, Marker, ScanError};
+use keyferry_fast::yaml::Events;
 
 use super::{MAX_DEPTH, MOST_VALUES};
 
@@ -193,7 +194,7 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
     };
     let separates = go::may_separate(text);
     let mut well_until = 0;
-    for event in Parser::new_from_str_with_options(text, options) {
+    for event in Events::new(text, options) {
         let (event, span) = event.map_err(|error| YamlError::from_scan(error, well_until))?;
         well_until = span.end.index();
         let at = Place::from_marker(span.start);

@@ -6,13 +6,9 @@
 //! the whole file differs.
 
 use crate::base::wiped::WipedBytes;
-use aes_gcm::aead::generic_array::GenericArray;
-use aes_gcm::aead::{AeadInPlace, KeyInit};
-use aes_gcm::aes::Aes256;
-use aes_gcm::aes::cipher::consts::U32;
-use aes_gcm::{AesGcm, Nonce, Tag};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use keyferry_fast::gcm::Aes256Gcm;
 
 use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
@@ -25,9 +21,6 @@ const PREFIX: &str = "ENC[AES256_GCM,data:";
 pub(super) fn is_sealed(text: &[u8]) -> bool {
     text.starts_with(PREFIX.as_bytes())
 }
-
-/// SOPS uses nonces of 32 bytes, where 12 are usual.
-type Gcm = AesGcm<Aes256, U32>;
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +42,11 @@ pub(super) enum ValueFlaw {
 }
 
 /// The cipher of the data key, prepared once.
-pub(super) struct Cipher(Gcm);
+pub(super) struct Cipher(Aes256Gcm);
 
 impl Cipher {
     pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self(Gcm::new(GenericArray::from_slice(key)))
+        Self(Aes256Gcm::new(key))
     }
 
     /// Opens a value that stands at a place.
@@ -73,12 +66,7 @@ impl Cipher {
             .decode_vec(parts.data, data.reserved())
             .map_err(|_| ValueFlaw::Form)?;
         self.0
-            .decrypt_in_place_detached(
-                Nonce::<U32>::from_slice(&iv),
-                place.as_bytes(),
-                &mut data,
-                Tag::from_slice(&tag),
-            )
+            .decrypt(&iv, place.as_bytes(), &mut data, &tag)
             .map_err(|_| ValueFlaw::Authentication)?;
         Ok((parts.kind, SecretBytes::from(data)))
     }
@@ -174,15 +162,20 @@ pub(super) fn typed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aes_gcm::aead::AeadInPlace;
+    use aes_gcm::AesGcm;
+    use aes_gcm::aead::generic_array::GenericArray;
+    use aes_gcm::aead::{AeadInPlace, KeyInit};
+    use aes_gcm::aes::Aes256;
+    use aes_gcm::aes::cipher::consts::U32;
 
     const IV: [u8; 32] = [9; 32];
 
     fn sealed(text: &str, place: &str, kind: &str) -> String {
         let mut data = text.as_bytes().to_vec();
-        let tag = Cipher::new(&[7; 32])
-            .0
-            .encrypt_in_place_detached(Nonce::<U32>::from_slice(&IV), place.as_bytes(), &mut data)
+        let cipher = AesGcm::<Aes256, U32>::new(GenericArray::from_slice(&[7; 32]));
+        let nonce = GenericArray::from_slice(&IV);
+        let tag = cipher
+            .encrypt_in_place_detached(nonce, place.as_bytes(), &mut data)
             .unwrap();
         let [data, iv, tag] = [&data[..], &IV, &tag].map(|bytes| STANDARD.encode(bytes));
         format!("ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{kind}]")
