@@ -182,6 +182,7 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
         disallow_directives: false,
+        block_scalar_eof_without_line_feed: true,
     };
     options.set_emit_comments(false);
     let mut builder = Builder {

@@ -195,6 +195,17 @@ mod tests {
         check("? a\n: b\n", Ok(r#"{a: "b"}"#));
     }
 
+    /// As Go's YAML reads them, and with it sops and Kubernetes.
+    #[test]
+    fn row_204_layout_is_read_as_go_reads_it() {
+        check("a: |\n  x", Ok(r#"{a: "x"}"#));
+        check("a: |\n  x\n", Ok(r#"{a: "x\n"}"#));
+        check("a: |+\n  x\n  ", Ok(r#"{a: "x\n"}"#));
+        check("a: >\n  x\n  y", Ok(r#"{a: "x y"}"#));
+        check("b:\n  c: \"u\nv\"\n", Ok(r#"{b: {c: "u v"}}"#));
+        check("a: \"x\n\ty\"\n", Ok(r#"{a: "x y"}"#));
+    }
+
     #[test]
     fn anchors_and_merge_keys_are_unfolded() {
         check("a: &x [1]\nb: *x\n", Ok("{a: [1], b: [1]}"));
