@@ -156,6 +156,23 @@ impl Node {
         }
     }
 
+    /// About how many bytes it takes in a document of JSON or YAML.
+    pub fn written_size(&self) -> usize {
+        /// Quotes, a comma, and the white space around an entry.
+        const AROUND: usize = 12;
+        AROUND
+            + match self {
+                Self::List(items) => items.iter().map(Self::written_size).sum(),
+                Self::Map(entries) => entries
+                    .iter()
+                    .map(|(key, node)| key.len() + node.written_size())
+                    .sum(),
+                Self::Null | Self::Bool(_) | Self::Number(_) | Self::Time(_) | Self::Text(_) => {
+                    self.weight()
+                }
+            }
+    }
+
     /// A text leaf.
     pub fn text(text: impl Into<SecretBytes>) -> Self {
         Self::Text(text.into())

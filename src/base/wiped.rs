@@ -42,6 +42,17 @@ impl WipedBytes {
         self.write(text.as_bytes());
     }
 
+    /// Spaces, two for each step.
+    pub(crate) fn indent(&mut self, steps: usize) {
+        const SPACES: &str = "                ";
+        let mut left = steps * 2;
+        while left > 0 {
+            let now = left.min(SPACES.len());
+            self.text(&SPACES[..now]);
+            left -= now;
+        }
+    }
+
     pub(crate) fn char(&mut self, character: char) {
         self.text(character.encode_utf8(&mut *Zeroizing::new([0; 4])));
     }

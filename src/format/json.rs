@@ -6,6 +6,8 @@
 
 pub(crate) mod write;
 
+use keyferry_fast::text::before_escape;
+
 use crate::base::coding::{hex, number};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::WipedBytes;
@@ -39,19 +41,6 @@ struct Reader<'a> {
     dialect: ScalarDialect,
     values: usize,
 }
-
-/// Whether a byte ends a run of characters that stand for themselves in a string.
-const ENDS_RUN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, dialect: ScalarDialect) -> Self {
@@ -151,8 +140,7 @@ impl<'a> Reader<'a> {
     fn plain_string(&mut self) -> Result<&'a str, usize> {
         self.at += 1;
         let rest = self.rest();
-        let ends = rest.bytes().position(|byte| ENDS_RUN[usize::from(byte)]);
-        let plain = ends.unwrap_or(rest.len());
+        let plain = before_escape(rest.as_bytes());
         if rest.as_bytes().get(plain) != Some(&b'"') {
             return Err(plain);
         }

@@ -20,6 +20,7 @@ impl Aes256Gcm {
     }
 
     /// Decrypts in place, if the tag is right.
+    #[inline(never)]
     pub fn decrypt(
         &self,
         nonce: &[u8; 32],

@@ -15,6 +15,7 @@ impl<'text> Events<'text> {
 impl<'text> Iterator for Events<'text> {
     type Item = Result<(Event<'text>, Span), ScanError>;
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next()
     }

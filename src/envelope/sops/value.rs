@@ -91,11 +91,8 @@ impl<'a> Parts<'a> {
     fn split(text: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let inner = text.strip_prefix(PREFIX)?.strip_suffix(']')?;
-        // No comma is Base64, so the first one ends a field.
-        let mut fields = inner.split(',');
-        let data = fields.next()?;
-        let iv = fields.next()?.strip_prefix("iv:")?;
-        let tag = fields.next()?.strip_prefix("tag:")?;
+        // From the end, because the data may be long. A comma in it is no Base64.
+        let mut fields = inner.rsplitn(4, ',');
         let kind = match fields.next()?.strip_prefix("type:")? {
             // `bytes` is a type as well, but SOPS writes none and fails on one.
             "str" => LeafKind::Text,
@@ -106,8 +103,10 @@ impl<'a> Parts<'a> {
             "comment" => LeafKind::Comment,
             _ => return None,
         };
-        let complete = fields.next().is_none() && !data.is_empty();
-        complete.then_some(Self {
+        let tag = fields.next()?.strip_prefix("tag:")?;
+        let iv = fields.next()?.strip_prefix("iv:")?;
+        let data = fields.next()?;
+        (!data.is_empty()).then_some(Self {
             data,
             iv,
             tag,
@@ -218,6 +217,8 @@ mod tests {
             &value.replace(&iv, &STANDARD.encode([9; 300])),
             &value.replace(",tag:", ",tag:A"),
             &value.replace("data:", "data:*"),
+            &value.replace("data:", "data:AAAA,"),
+            &value.replace("data:", "data:,"),
         ] {
             assert_eq!(seen(text, "a:"), Err(ValueFlaw::Form), "{text}");
         }

@@ -2,6 +2,7 @@
 //!
 //! serde_json is not used for writing: it would need a `Value` that holds copies nobody wipes.
 
+use keyferry_fast::text::before_escape_or_unprintable;
 use thiserror::Error;
 
 use crate::base::coding::hex;
@@ -13,7 +14,7 @@ use crate::base::wiped::WipedBytes;
 /// One line without spaces, for a nested value in a field.
 pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
-        out: WipedBytes::default(),
+        out: WipedBytes::with_capacity(node.written_size()),
         indented: false,
         as_strings: false,
         depth: 0,
@@ -24,7 +25,8 @@ pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
 
 /// Whole documents: one document as it stands, several as a list.
 pub(crate) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBytes, JsonError> {
-    let mut writer = Writer::indented(as_strings);
+    let size = documents.iter().map(Node::written_size).sum();
+    let mut writer = Writer::indented(size, as_strings);
     match documents {
         [document] => writer.node(document)?,
         several => writer.list(several)?,
@@ -37,7 +39,7 @@ pub(crate) fn object<'a>(
     fields: impl Iterator<Item = (&'a str, &'a Node)>,
     as_strings: bool,
 ) -> Result<SecretBytes, JsonError> {
-    let mut writer = Writer::indented(as_strings);
+    let mut writer = Writer::indented(0, as_strings);
     writer.map(fields)?;
     Ok(writer.finish())
 }
@@ -50,9 +52,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn indented(as_strings: bool) -> Self {
+    /// For documents of about this size.
+    fn indented(size: usize, as_strings: bool) -> Self {
         Self {
-            out: WipedBytes::default(),
+            out: WipedBytes::with_capacity(size),
             indented: true,
             as_strings,
             depth: 0,
@@ -141,9 +144,7 @@ impl Writer {
     fn line(&mut self) {
         if self.indented {
             self.out.text("\n");
-            for _ in 0..self.depth {
-                self.out.text("  ");
-            }
+            self.out.indent(self.depth);
         }
     }
 }
@@ -153,13 +154,11 @@ impl Writer {
 pub(crate) fn quote(text: &str, out: &mut WipedBytes) {
     out.text("\"");
     let mut rest = text;
-    // Most texts are written in one run.
-    while let Some(at) = rest
-        .bytes()
-        .position(|byte| MAY_NEED_ESCAPE[usize::from(byte)])
-    {
-        out.text(&rest[..at]);
-        rest = &rest[at..];
+    loop {
+        // Most texts are written in one run.
+        let plain = before_escape_or_unprintable(rest.as_bytes());
+        out.text(&rest[..plain]);
+        rest = &rest[plain..];
         let Some(character) = rest.chars().next() else {
             break;
         };
@@ -180,20 +179,8 @@ pub(crate) fn quote(text: &str, out: &mut WipedBytes) {
         }
         rest = &rest[character.len_utf8()..];
     }
-    out.text(rest);
     out.text("\"");
 }
-
-/// Whether a character that begins with this byte may have to be escaped.
-const MAY_NEED_ESCAPE: [bool; 256] = {
-    let mut table = [true; 256];
-    let mut byte = 0x20;
-    while byte < 0x7f {
-        table[byte] = matches!(byte as u8, b'"' | b'\\');
-        byte += 1;
-    }
-    table
-};
 
 /// `\uXXXX`; two of them for a character beyond the first 65,536.
 pub(crate) fn escape(character: char, out: &mut WipedBytes) {

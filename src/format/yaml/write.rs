@@ -9,8 +9,9 @@ use crate::format::json::write::{JsonError, JsonProblem, quote};
 /// Whole documents, each behind `---` where there are several. `merge_keys`: whether `<<` is YAML's
 /// merge key.
 pub(crate) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
+    let size = documents.iter().map(Node::written_size).sum();
     let mut writer = Writer {
-        out: WipedBytes::default(),
+        out: WipedBytes::with_capacity(size),
         merge_keys,
     };
     for (index, document) in documents.iter().enumerate() {
@@ -65,7 +66,7 @@ impl Writer {
             }
             Node::List(items) if !items.is_empty() => {
                 for (index, item) in items.iter().enumerate() {
-                    self.indent(depth);
+                    self.out.indent(depth);
                     self.out.text("-");
                     self.value(item, depth)
                         .map_err(|error| error.beneath(&index.to_string()))?;
@@ -79,7 +80,7 @@ impl Writer {
             | Node::Text(_)
             | Node::List(_)
             | Node::Map(_) => {
-                self.indent(depth);
+                self.out.indent(depth);
                 scalar(node, &mut self.out)?;
                 self.out.text("\n");
                 Ok(())
@@ -88,7 +89,7 @@ impl Writer {
     }
 
     fn key(&mut self, name: &str, value: &Node, depth: usize) {
-        self.indent(depth);
+        self.out.indent(depth);
         if self.merge_keys && name == "<<" && can_be_merged(value) {
             self.out.text(name);
         } else {
@@ -111,12 +112,6 @@ impl Writer {
         } else {
             self.out.text(" ");
             self.node(inner, 0)
-        }
-    }
-
-    fn indent(&mut self, depth: usize) {
-        for _ in 0..depth {
-            self.out.text("  ");
         }
     }
 }
