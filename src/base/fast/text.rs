@@ -42,23 +42,3 @@ fn run(text: &[u8], ends: impl Fn(u64) -> u64) -> usize {
     let rest = text[whole..].iter().map(|byte| EACH * u64::from(*byte));
     whole + rest.take_while(|bytes| ends(*bytes) == 0).count()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_byte_is_found_at_every_place() {
-        for byte in 0..=u8::MAX {
-            let ends = byte < 0x20 || matches!(byte, b'"' | b'\\');
-            for at in 0..40 {
-                let mut text = [b'x'; 40];
-                text[at] = byte;
-                let seen = (before_escape(&text), before_escape_or_unprintable(&text));
-                let expected = |ends| if ends { at } else { 40 };
-                assert_eq!(seen, (expected(ends), expected(ends || byte >= 0x7f)));
-            }
-        }
-        assert_eq!(before_escape(b""), 0);
-    }
-}

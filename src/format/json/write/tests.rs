@@ -1,9 +1,33 @@
 use super::*;
+use crate::format::json;
+use crate::format::scalar::ScalarDialect;
 use crate::render::testing::{list, map, number, text};
 
 fn string(bytes: Result<SecretBytes, JsonError>) -> String {
     let bytes = bytes.expect("JSON");
     bytes.expose_str().expect("text").to_owned()
+}
+
+/// Texts are read and written by words of eight bytes.
+#[test]
+fn every_character_is_found_at_every_place() {
+    let characters = (0..0x100_u32).filter_map(char::from_u32);
+    for character in characters.chain(['\u{2028}', '\u{feff}', '𝄞']) {
+        for at in 0..18 {
+            let mut plain: Vec<char> = "abcdefghijklmnopqr".chars().collect();
+            plain[at] = character;
+            let plain: String = plain.into_iter().collect();
+            let written = string(compact(&text(&plain)));
+            let printable = |seen: char| !seen.is_control() && !"\u{2028}\u{feff}".contains(seen);
+            assert!(written.chars().all(printable), "{plain:?}: {written}");
+            assert_eq!(serde_json::from_str(&written).ok(), Some(plain.clone()));
+            let read = |written: &str| json::document(written, ScalarDialect::Core);
+            assert_eq!(read(&written), Ok(text(&plain)));
+            let raw = read(&format!("\"{plain}\""));
+            let stands = character >= ' ' && !matches!(character, '"' | '\\');
+            assert_eq!(raw == Ok(text(&plain)), stands, "{plain:?}");
+        }
+    }
 }
 
 #[test]
