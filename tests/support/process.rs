@@ -244,13 +244,19 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut ask: impl FnMut() -> b
     );
 }
 
-/// Whether a process has handlers for SIGTERM and SIGINT: before that the kernel ends it.
+/// Whether a process hears SIGTERM and SIGINT: before that the kernel ends it. One that was started
+/// with SIGINT ignored, as a shell starts what runs in the background, goes on ignoring it.
 pub(crate) fn hears_signals(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    let both = (1 << (15 - 1)) | (1 << (2 - 1));
-    caught.is_some_and(|caught| caught & both == both)
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+    };
+    let (Some(caught), Some(ignored)) = (mask("SigCgt:"), mask("SigIgn:")) else {
+        return false;
+    };
+    let [term, interrupt] = [15, 2].map(|signal| 1 << (signal - 1));
+    caught & term != 0 && (caught | ignored) & interrupt != 0
 }
 
 /// Waits until `server` says that it is ready, or says why it never will be.
