@@ -59,10 +59,9 @@ pub(crate) fn node(dialect: ScalarDialect, tag: Tag, text: &str) -> Option<Node>
         Tag::Binary => return binary(text),
         Tag::None | Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp => {}
     }
-    let resolved = match dialect {
-        ScalarDialect::Core => core(text),
-        ScalarDialect::Sops => go(text, tag)?,
-        ScalarDialect::Kubernetes => kubernetes(text, tag)?,
+    let resolved = match resolved(dialect, tag, text)? {
+        Resolved::Text => Node::text(text),
+        Resolved::Other(node) => node,
     };
     let fits = match (tag, &resolved) {
         (Tag::None, _)
@@ -78,6 +77,26 @@ pub(crate) fn node(dialect: ScalarDialect, tag: Tag, text: &str) -> Option<Node>
     fits.then_some(resolved)
 }
 
+/// Whether an unquoted scalar is text.
+pub(crate) fn is_text(dialect: ScalarDialect, text: &str) -> bool {
+    matches!(resolved(dialect, Tag::None, text), Some(Resolved::Text))
+}
+
+/// What an unquoted scalar means.
+enum Resolved {
+    /// Its own text.
+    Text,
+    Other(Node),
+}
+
+fn resolved(dialect: ScalarDialect, tag: Tag, text: &str) -> Option<Resolved> {
+    match dialect {
+        ScalarDialect::Core => Some(core(text)),
+        ScalarDialect::Sops => go(text, tag),
+        ScalarDialect::Kubernetes => kubernetes(text, tag),
+    }
+}
+
 /// Base64, with line breaks allowed inside.
 fn binary(text: &str) -> Option<Node> {
     let bytes = base64::decode_spaced(text.as_bytes())?;
@@ -89,30 +108,32 @@ pub(crate) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-fn core(text: &str) -> Node {
-    match text {
+fn core(text: &str) -> Resolved {
+    Resolved::Other(match text {
         _ if is_null(text) => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),
         "false" | "False" | "FALSE" => Node::Bool(false),
         _ if number::is_json(text) => Node::Number(SecretBytes::from(text)),
-        _ => Node::text(text),
-    }
+        _ => return Resolved::Text,
+    })
 }
 
-fn kubernetes(text: &str, tag: Tag) -> Option<Node> {
-    match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(Node::Bool(true)),
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(Node::Bool(false)),
-        _ => go(text, tag).map(|node| match matches!(node, Node::Time(_)) {
-            true => Node::text(text),
-            false => node,
-        }),
-    }
+fn kubernetes(text: &str, tag: Tag) -> Option<Resolved> {
+    Some(match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Resolved::Other(Node::Bool(true)),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            Resolved::Other(Node::Bool(false))
+        }
+        _ => match go(text, tag)? {
+            Resolved::Other(Node::Time(_)) => Resolved::Text,
+            resolved @ (Resolved::Text | Resolved::Other(_)) => resolved,
+        },
+    })
 }
 
 /// `None` when SOPS would refuse the number.
-fn go(text: &str, tag: Tag) -> Option<Node> {
-    let node = match text {
+fn go(text: &str, tag: Tag) -> Option<Resolved> {
+    Some(Resolved::Other(match text {
         _ if is_null(text) => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),
         "false" | "False" | "FALSE" => Node::Bool(false),
@@ -120,25 +141,27 @@ fn go(text: &str, tag: Tag) -> Option<Node> {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => float(f64::NEG_INFINITY),
         _ => match text.as_bytes().first() {
-            Some(b'.') => finite(text).map_or_else(|| Node::text(text), float),
+            Some(b'.') => match finite(text) {
+                Some(number) => float(number),
+                None => return Some(Resolved::Text),
+            },
             Some(b'0'..=b'9' | b'+' | b'-') => return go_number(text, tag),
-            _ => Node::text(text),
+            _ => return Some(Resolved::Text),
         },
-    };
-    Some(node)
+    }))
 }
 
-fn go_number(text: &str, tag: Tag) -> Option<Node> {
+fn go_number(text: &str, tag: Tag) -> Option<Resolved> {
     if matches!(tag, Tag::None | Tag::Timestamp)
         && let Some(time) = Time::yaml(text)
     {
-        return Some(Node::Time(time.precise().into()));
+        return Some(Resolved::Other(Node::Time(time.precise().into())));
     }
     let plain = text.replace('_', "");
     if let Some(integer) = integer(&plain) {
         // SOPS cannot handle unsigned numbers of 64 bits.
         let fits = i64::try_from(integer).is_ok();
-        return match tag {
+        let node = match tag {
             Tag::Float => Some(float(integer as f64)),
             Tag::None
             | Tag::Text
@@ -148,14 +171,15 @@ fn go_number(text: &str, tag: Tag) -> Option<Node> {
             | Tag::Timestamp
             | Tag::Binary => fits.then(|| Node::Number(SecretBytes::from(integer.to_string()))),
         };
+        return node.map(Resolved::Other);
     }
     let decimal = plain
         .bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    match finite(&plain).filter(|_| decimal) {
-        Some(number) => Some(float(number)),
-        None => Some(Node::text(text)),
-    }
+    Some(match finite(&plain).filter(|_| decimal) {
+        Some(number) => Resolved::Other(float(number)),
+        None => Resolved::Text,
+    })
 }
 
 /// A number of 64 bits, with or without a sign, in any base that its prefix names.

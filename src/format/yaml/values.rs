@@ -47,10 +47,9 @@ impl Tree for Values {
             }
             ScalarDialect::Core | ScalarDialect::Kubernetes => Ok(Key::Name(text)),
             // SOPS walks over text keys only, and leaves merge keys alone.
-            ScalarDialect::Sops if !plain => Ok(Key::Name(text)),
-            ScalarDialect::Sops => match scalar::node(ScalarDialect::Sops, Tag::None, &text) {
-                Some(Node::Text(_)) => Ok(Key::Name(text)),
-                _ => Err(YamlError::new(place, What::Key).into()),
+            ScalarDialect::Sops => match !plain || scalar::is_text(self.0, &text) {
+                true => Ok(Key::Name(text)),
+                false => Err(YamlError::new(place, What::Key).into()),
             },
         }
     }
