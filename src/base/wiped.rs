@@ -44,12 +44,8 @@ impl WipedBytes {
 
     /// Spaces, two for each step.
     pub(crate) fn indent(&mut self, steps: usize) {
-        const SPACES: &str = "                ";
-        let mut left = steps * 2;
-        while left > 0 {
-            let now = left.min(SPACES.len());
-            self.text(&SPACES[..now]);
-            left -= now;
+        for _ in 0..steps {
+            self.text("  ");
         }
     }
 
