@@ -11,8 +11,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::http::Client;
-use crate::support::process::{eventually, free_ports, hears_signals, poll};
+use crate::support::process::{eventually, free_ports, poll};
+use crate::support::run::binary;
 use crate::support::sidecar::{SOON, age, age_key};
+use crate::support::signals::{hears_signals, start_with_default_signals};
 
 /// Where nothing can be written: a full disk, and a pipe whose reader is gone.
 fn mute() -> [(&'static str, OwnedFd); 2] {
@@ -39,9 +41,8 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn call(folder: &Path, stderr: impl Into<Stdio>, arguments: &[&str]) -> Child {
-    let binary = std::env::var_os("KEYFERRY_BIN");
-    let binary = binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_keyferry").into());
-    Command::new(binary)
+    start_with_default_signals();
+    Command::new(binary())
         .current_dir(folder)
         .env("KEYFERRY_TERMINATION_LOG", folder.join("last"))
         .args(["--log", "debug"])

@@ -32,6 +32,7 @@ pub(crate) mod run;
 pub(crate) mod sealing;
 pub(crate) mod session;
 pub(crate) mod sidecar;
+pub(crate) mod signals;
 pub(crate) mod stub;
 pub(crate) mod tls;
 pub(crate) mod tools;

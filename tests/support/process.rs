@@ -244,21 +244,6 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut ask: impl FnMut() -> b
     );
 }
 
-/// Whether a process hears SIGTERM and SIGINT: before that the kernel ends it. One that was started
-/// with SIGINT ignored, as a shell starts what runs in the background, goes on ignoring it.
-pub(crate) fn hears_signals(pid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-    };
-    let (Some(caught), Some(ignored)) = (mask("SigCgt:"), mask("SigIgn:")) else {
-        return false;
-    };
-    let [term, interrupt] = [15, 2].map(|signal| 1 << (signal - 1));
-    caught & term != 0 && (caught | ignored) & interrupt != 0
-}
-
 /// Waits until `server` says that it is ready, or says why it never will be.
 pub(crate) fn ready(
     server: &Server,

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::canary::assert_none_in;
 use super::group::Group;
 use super::process::poll;
+use super::signals::start_with_default_signals;
 
 /// A call that is being put together.
 pub(crate) struct Run {
@@ -135,6 +136,7 @@ impl Run {
 
     /// Starts it, for a test that does something meanwhile.
     pub(crate) fn start(mut self) -> Started {
+        start_with_default_signals();
         let pipes = self
             .command
             .stdin(Stdio::piped())

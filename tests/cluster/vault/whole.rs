@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::{READ_ALL, VALUE, app_role};
 use crate::support::openbao::OpenBao;
-use crate::support::process::{Scratch, eventually, hears_signals};
+use crate::support::process::{Scratch, eventually};
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
 use crate::support::sidecar::RunningSidecar;
+use crate::support::signals::hears_signals;
 use crate::support::stub::{Reply, Stub};
 use keyferry::config::VaultAuth;
 
