@@ -158,6 +158,11 @@ impl Config {
         self.name.as_ref().ok_or_else(unnamed)
     }
 
+    /// Whether a pass can write anything: a delivery without a target is for `exec` alone.
+    pub fn has_targets(&self) -> bool {
+        !self.manifests.is_empty() || self.deliveries.iter().any(|one| !one.to.is_empty())
+    }
+
     /// Where a target was written. `target` is its name in plans; without a match, the place of the
     /// delivery.
     pub fn place(&self, delivery: &str, target: Option<&str>) -> Option<&Location> {

@@ -39,7 +39,8 @@ pub async fn run(
         }
         Outcome::from_applied(applied, config)
     };
-    remind(config);
+    warn_without_copies(config);
+    warn_without_targets(config);
     let stopped = stopped();
     let done = {
         let mut pass = pin!(pipeline::run(config, &world, now));
@@ -136,8 +137,9 @@ pub async fn plan(
     now: jiff::Timestamp,
 ) -> (Ended, Option<Plan>) {
     if !reflector {
-        remind(config);
+        warn_without_copies(config);
     }
+    warn_without_targets(config);
     let done = until_stopped(world.looking(), async |world| {
         let asked = config.reflector.as_ref().filter(|_| reflector);
         let plan = pipeline::plan(config, world, now);
@@ -171,12 +173,25 @@ pub(super) fn verdict(plan: &Plan, config: &Config) -> Ended {
     }
 }
 
-/// Reminds that a job with a reflector in its configuration makes no copies.
-fn remind(config: &Config) {
+/// Warns that a configuration with a reflector makes no copies in one pass.
+fn warn_without_copies(config: &Config) {
     if config.reflector.is_some() {
         tracing::warn!(
             "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation; \
              `keyferry plan` shows what they would be"
+        );
+    }
+}
+
+/// Warns that a pass over these deliveries writes nothing.
+fn warn_without_targets(config: &Config) {
+    if let Some(first) = config.deliveries.first()
+        && !config.has_targets()
+    {
+        tracing::warn!(
+            "{}: no delivery has `to`, so nothing is written: add it, or give the fields to a \
+             program with `keyferry exec -- CMD`",
+            first.at
         );
     }
 }

@@ -274,15 +274,15 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     }
 }
 
-/// A configuration without deliveries and without reflector is a mistake: the sidecar would be
-/// ready for ever and do nothing.
+/// A configuration without targets and without reflector is a mistake: the sidecar would be ready
+/// for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
-    if config.deliveries.is_empty() && config.manifests.is_empty() && config.reflector.is_none() {
+    if !config.has_targets() && config.reflector.is_none() {
         return Err(Failure::new(
             Class::Configuration,
             "the configuration has nothing to keep",
         )
-        .hint("add `deliveries:`, `manifests:` or `reflector:`"));
+        .hint("add `to:` to a delivery, or add `manifests:` or `reflector:`"));
     }
     Ok(())
 }

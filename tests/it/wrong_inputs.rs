@@ -143,6 +143,8 @@ const ROWS: &[Row] = &[
     row("one field of two sources", "job", "keys: {age: [{file: age.key}]}\ndeliveries: [{name: a, from: [{sops: two.enc.env}, {sops: two.enc.env}], to: [{file: {path: a.env}}]}]\n", 2, "keyferry.yaml:2:52", "override: true"),
     row("another kind of file", "job", "keys: {age: [{file: age.key}]}\ndeliveries: [{name: a, from: [{age: two.enc.env}], to: [{file: {path: a.env}}]}]\n", 5, "keyferry.yaml:2:31", "`sops:`"),
     row("two fields in a raw file", "job", "deliveries: [{name: a, fields: {A: b, C: d}, to: [{file: {path: a, format: raw}}]}]\n", 2, "keyferry.yaml:1:58", "name it with `field:`"),
+    row("a job without a target", "job", "deliveries: [{name: a, fields: {A: b}}]\n", -1, "keyferry.yaml:1:14", "keyferry exec -- CMD"),
+    row("a sidecar without a target", "sidecar", "deliveries: [{name: a, fields: {A: b}}]\n", 2, "nothing to keep", "add `to:`"),
     // Vault; each message of it names the address.
     row("an address where nothing listens", "job --deadline 1s", "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: token}}}\ndeliveries: [{name: a, from: [{vault: kv/a}], to: [{file: {path: a.env}}]}]\n", 7, "keyferry.yaml:1:18", "check that a server listens"),
     row("a sealed server", "job --deadline 1s", "SERVED deliveries: [{name: a, from: [{vault: sealed/a}], to: [{file: {path: a.env}}]}]\n", 7, "keyferry.yaml:1:18", "unseal it"),
