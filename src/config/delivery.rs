@@ -34,7 +34,7 @@ pub struct RawDelivery {
     /// Deliver empty values too.
     #[serde(default)]
     pub allow_empty: bool,
-    /// Targets.
+    /// Targets; a delivery without them is for `keyferry exec` alone.
     #[serde(default)]
     pub to: Vec<At<RawTarget>>,
     /// How many changes `keyferry history` remembers, 1 to 100, beside the first target.

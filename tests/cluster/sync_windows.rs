@@ -90,7 +90,7 @@ fn a_secret_of_the_cluster_is_delivered_at_once_however_rarely_it_is_looked_at()
     for value in [OTHER, VALUE] {
         put(value);
         for file in ["own.env", "named.env"] {
-            eventually(file, std::time::Duration::from_secs(3), || {
+            eventually(file, SOON, || {
                 let text = fs::read_to_string(folder.path().join(file));
                 text.is_ok_and(|text| text.contains(value))
             });

@@ -40,7 +40,7 @@ fn secrets_follow_their_manifests_on_disk() {
     );
 
     site.put("app.enc.yaml", &manifest("app", OTHER));
-    eventually("the change", Duration::from_secs(3), || {
+    eventually("the change", SOON, || {
         value("app").as_deref() == Some(OTHER)
     });
     site.put("third.enc.yaml", &manifest("third", CANARY));

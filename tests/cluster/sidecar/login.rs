@@ -88,9 +88,7 @@ fn row_16_a_jwt_file_that_is_not_right_yet_is_read_again() {
     }
     assert_eq!(audited(&bao, LOGIN), 0, "nothing was sent");
     secret_file(folder.path(), "jwt", &format!("{jwt}\n"));
-    eventually("it is taken at once", Duration::from_secs(4), || {
-        sidecar.is_ready()
-    });
+    eventually("it is taken", SOON, || sidecar.is_ready());
     // Where the next try was due anyway, the look at the file finds afterwards that it changed, and
     // takes it once more.
     let logins = audited(&bao, LOGIN);
@@ -113,7 +111,7 @@ fn row_16_a_jwt_file_that_is_emptied_does_not_cost_the_token_that_is_there() {
     secret_file(folder.path(), "jwt", "");
     eventually("renewed", SOON, || audited(&bao, RENEW) >= 3);
     put(&bao, OTHER);
-    eventually("it works on", Duration::from_secs(3), || {
+    eventually("it works on", SOON, || {
         delivered(folder.path()).contains(OTHER)
     });
     assert_eq!(audited(&bao, LOGIN), 1);
@@ -124,7 +122,5 @@ fn row_16_a_jwt_file_that_is_emptied_does_not_cost_the_token_that_is_there() {
     );
     // A better file is taken as soon as it is there.
     secret_file(folder.path(), "jwt", &jwt());
-    eventually("a new token", Duration::from_secs(4), || {
-        audited(&bao, LOGIN) == 2
-    });
+    eventually("a new token", SOON, || audited(&bao, LOGIN) == 2);
 }

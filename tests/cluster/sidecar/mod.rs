@@ -14,7 +14,6 @@ mod values;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -111,7 +110,7 @@ fn a_write_is_delivered_within_the_refresh_interval_and_nothing_is_read_in_full_
     });
     assert_eq!(audited(&bao, "read kv/data/app"), 1);
     put(&bao, OTHER);
-    eventually("the change", Duration::from_secs(2), || {
+    eventually("the change", SOON, || {
         delivered(folder.path()).contains(OTHER)
     });
     assert_eq!(audited(&bao, "read kv/data/app"), 2);
@@ -138,7 +137,7 @@ fn where_metadata_may_not_be_read_the_data_is() {
     let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
     sidecar.ready();
     put(&bao, OTHER);
-    eventually("the change", Duration::from_secs(3), || {
+    eventually("the change", SOON, || {
         delivered(folder.path()).contains(OTHER)
     });
     assert!(sidecar.is_ready());
