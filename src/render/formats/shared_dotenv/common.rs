@@ -132,7 +132,7 @@ fn foreign(assignment: &Assignment<'_>, ours: &dyn Fn(&str) -> bool) -> Option<O
         // A comment for sh and node, but an ordinary value for compose.
         Raw::Bare(value) if value.starts_with('#') && !behind.is_empty() => substitutions(value),
         Raw::Bare("") if !behind.trim_end_matches('\r').is_empty() => Some(Obstacle::Empty),
-        Raw::Bare(value) => bare(value, tail, ours),
+        Raw::Bare(value) => bare(value, behind, tail, ours),
         Raw::Single(_) | Raw::Double(_) if comment_sticks(tail) => Some(Obstacle::Shell),
         // node up to 20.12 reads the closing quote as an escaped quote.
         Raw::Single(inner) | Raw::Double(inner) if inner.ends_with('\\') => Some(Obstacle::Escape),
@@ -191,8 +191,8 @@ fn substitutions(text: &str) -> Option<Obstacle> {
 }
 
 /// A value without quotes: for sh its characters have meanings, and the text after a blank, `;` or
-/// `&` is another command.
-fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
+/// `&` is another command. `behind` is what stands between `=` and the value.
+fn bare(value: &str, behind: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
     if breaks_a_line(value) {
         return Some(Obstacle::Return);
     }
@@ -208,7 +208,8 @@ fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle
     if seen.contains(signs) || joined.iter().any(|sign| close.contains(sign)) || continued {
         return Some(Obstacle::Shell);
     }
-    let mut words = seen.split([' ', '\t', ';', '&']).skip(1);
+    let parts_of_value = usize::from(behind.is_empty());
+    let mut words = seen.split([' ', '\t', ';', '&']).skip(parts_of_value);
     words.find_map(|word| {
         if SHELL_WORDS.contains(&word) {
             return Some(Obstacle::Shell);
