@@ -13,14 +13,18 @@ const ENDS: [i32; 4] = [1, 2, 3, 15];
 /// does that: the kernel makes a default of it when a program is started.
 pub(crate) fn start_with_default_signals() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let ignored = mask("self", "SigIgn:").expect("the kernel tells our own signals");
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let _guard = runtime.as_ref().expect("a runtime").enter();
-        for number in ENDS.into_iter().filter(|number| holds(ignored, *number)) {
-            drop(signal(SignalKind::from_raw(number)).expect("a handler"));
-        }
-    });
+    // A thread of its own: the caller may be in a runtime already.
+    ONCE.call_once(|| std::thread::spawn(take_ignored).join().expect("handlers"));
+}
+
+fn take_ignored() {
+    let ignored = mask("self", "SigIgn:").expect("the kernel tells our own signals");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let _guard = runtime.enter();
+    for number in ENDS.into_iter().filter(|number| holds(ignored, *number)) {
+        drop(signal(SignalKind::from_raw(number)).expect("a handler"));
+    }
 }
 
 /// Whether a process hears SIGTERM and SIGINT: before that the kernel ends it.
