@@ -11,7 +11,7 @@ pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
     let mut scanner = Scanner {
         text,
         at: 0,
-        depth: 0,
+        open: Vec::new(),
         shows: false,
         closed: None,
         hidden: Vec::new(),
@@ -27,7 +27,7 @@ struct Scanner<'a> {
     text: &'a str,
     at: usize,
     /// Brackets and braces that are open.
-    depth: usize,
+    open: Vec<char>,
     /// Whether values of the last key may be shown.
     shows: bool,
     /// Depth and column of the key around us that [closes](super::shown_keys::Keys::closes).
@@ -47,11 +47,11 @@ impl Scanner<'_> {
             '#' if spaced => self.at += rest.find('\n').unwrap_or(rest.len()),
             '-' if spaced && rest[1..].starts_with([' ', '\n']) => self.at += 1,
             '[' | '{' => {
-                self.depth += 1;
+                self.open.push(first);
                 self.at += 1;
             }
             ']' | '}' => {
-                self.depth = self.depth.saturating_sub(1);
+                self.open.pop();
                 self.at += 1;
             }
             ',' | ':' => self.at += 1,
@@ -61,7 +61,7 @@ impl Scanner<'_> {
                 self.scalar(self.at..self.at + end);
             }
             _ => {
-                let end = plain_end(rest, self.depth > 0);
+                let end = plain_end(rest, !self.open.is_empty());
                 self.scalar(self.at..self.at + end.max(first.len_utf8()));
             }
         }
@@ -71,22 +71,30 @@ impl Scanner<'_> {
         self.at = range.end;
         let written = self.text[range.clone()].trim_end();
         let after = self.text[range.end..].trim_start_matches(' ');
-        if after.starts_with(':') {
+        let is_key = after.starts_with(':') && self.begins_an_entry(range.start);
+        if written.starts_with(['"', '\'']) && self.lacks_a_quote(written, after, is_key) {
+            self.hidden.push(range.start..self.text.len());
+            self.at = self.text.len();
+            return;
+        }
+        if is_key {
             let name = written.trim_matches(['"', '\'']);
             let column = range.start - self.text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+            let now = self.open.len();
             if self.closed.is_some_and(|(depth, of)| {
-                self.depth < depth || (self.depth == depth && (depth > 0 || column <= of))
+                now < depth || (now == depth && (depth > 0 || column <= of))
             }) {
                 self.closed = None;
             }
             if self.closed.is_none() && KEYS.closes(name) {
-                self.closed = Some((self.depth, column));
+                self.closed = Some((now, column));
             }
             self.shows = KEYS.shows(name);
             return;
         }
-        let is_open = self.closed.is_none() && self.shows;
-        if !is_open {
+        let shows = self.is_open();
+        self.shows &= !after.starts_with(':');
+        if !shows {
             let base = range.start;
             let parts = outside_braces(written);
             self.hidden.extend(
@@ -96,15 +104,47 @@ impl Scanner<'_> {
             );
         }
     }
+
+    /// Whether only marks of YAML stand before this place on its line: elsewhere, `a: b` is a value.
+    fn begins_an_entry(&self, at: usize) -> bool {
+        let line = self.text[..at].rsplit('\n').next().unwrap_or_default();
+        let in_braces = self.open.last() == Some(&'{');
+        line.trim_matches(['-', '?', ' ', '\t']).is_empty()
+            || (in_braces && line.trim_end().ends_with(['{', ',']))
+    }
+
+    /// Whether values are shown here.
+    fn is_open(&self) -> bool {
+        self.closed.is_none() && self.shows
+    }
+
+    /// Whether a quote seems to be missing, here or before: then values are taken for what stands
+    /// between them, and the other way round.
+    fn lacks_a_quote(&self, written: &str, after: &str, is_key: bool) -> bool {
+        let spans_lines = written.contains('\n');
+        let ends = match after.chars().next() {
+            None | Some('\n' | '\r' | ',' | ']' | '}') => true,
+            Some(':') => is_key && !spans_lines,
+            Some('#') => !spans_lines,
+            Some(_) => false,
+        };
+        !ends || (self.is_open() && (spans_lines || written.contains(": ")))
+    }
 }
 
+/// The end of a quoted text: behind its closing quote, or of all.
 fn quoted_end(text: &str, quote: char) -> usize {
     let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        if c == quote && !escaped {
-            return at + 1;
+    let mut characters = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = characters.next() {
+        let doubled = quote == '\'' && characters.peek().is_some_and(|&(_, next)| next == quote);
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = quote == '"',
+            _ if c == quote && doubled => escaped = true,
+            _ if c == quote => return at + 1,
+            _ => {}
         }
-        escaped = quote == '"' && c == '\\' && !escaped;
     }
     text.len()
 }
@@ -146,15 +186,17 @@ fn outside_braces(written: &str) -> Vec<Range<usize>> {
         if !written[at..open].trim().is_empty() {
             found.push(at..open);
         }
-        let close = [
-            written[open..inner.end].find("}}"),
-            written[open..inner.end].find("%}"),
-        ];
-        at = close
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(inner.end, |close| open + close + 2);
+        let Some(begun) = opens else {
+            break;
+        };
+        let behind = &rest[begun + 2..];
+        let marks = ["}}", "%}", "{{", "{%"].map(|mark| behind.find(mark));
+        at = open + 2 + marks.into_iter().flatten().min().unwrap_or(behind.len());
+        if !written[at..inner.end].starts_with(['}', '%']) {
+            found.push(open..at);
+            continue;
+        }
+        at += 2;
         found.extend(
             literals(&written[open..at])
                 .into_iter()

@@ -71,7 +71,19 @@ impl Keys {
             None if is("array") => return self.key(key, &of["items"], all, seen),
             None if is("object") => match &of["additionalProperties"] {
                 more if is_ours(more, all) => return self.key(key, more, all, seen),
-                _ => &mut self.closed,
+                more => {
+                    let name = more["$ref"].as_str().unwrap_or_default();
+                    let of = all.pointer(name.trim_start_matches('#'));
+                    let kinds = of.and_then(|of| of["anyOf"].as_array());
+                    for one in kinds
+                        .into_iter()
+                        .flatten()
+                        .filter(|one| one["$ref"].is_string())
+                    {
+                        self.key(key, one, all, seen);
+                    }
+                    &mut self.closed
+                }
             },
             None if is("string") => &mut self.wordless,
             None => return,

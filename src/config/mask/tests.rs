@@ -104,12 +104,63 @@ fn row_07_values_of_unknown_keys_and_tokens_are_hidden() {
             "run: {command: [a, b], timeout: 5}",
             "run: {command: [********, ********], timeout: 5}",
         ),
+        // A quote or a bracket is missing, or a colon stands in a value.
+        (
+            "name: 'app\nfields:\n  PASS: 'hunter2'\n",
+            "name: ********\n********\n  ********\n",
+        ),
+        ("PASS: correct horse: battery", "PASS: ********: ********"),
+        ("name: app PASS: hunter2", "name: app PASS: ********"),
+        (
+            "URL: \"p://{{ user }:hunter2@{{ host }}/app\"",
+            "URL: \"********{{ host }}********\"",
+        ),
+        ("A: 'it''s'", "A: '********'"),
+        ("name: 'it''s'", "name: 'it''s'"),
         // Texts that end too early.
         ("a: \"hunter2", "a: \"********"),
         ("a: '", "a: '"),
         ("é: ü", "é: ********"),
     ] {
         assert_eq!(Masked::new(text).text, shown, "{text}");
+    }
+}
+
+/// A configuration as people write it, whose secrets all hold `hunter2`.
+const MISTYPED: &str = r#"name: shop
+vault:
+  address: 'https://vault:8200' # ours
+  auth: {appRole: {roleIdFile: "role", secretIdFile: 'id'}}
+deliveries:
+  - name: 'app'
+    from: [{vault: "kv/app", pick: ['A', "B"], prefix: P_}]
+    fields:
+      PASS: 'hunter2'
+      "TOKEN": "a \"hunter2\" b"
+      URL: "pg://{{ A }}:hunter2@{{ 'B' }}/db"
+      PLAIN: hunter2
+      PIN: {template: 'hunter2', encoding: base64}
+    require: ['A']
+    to:
+      - {file: {path: 'o.env', mode: '0400'}}
+      - secret: {name: "s", labels: {'a': 'b'}}
+    onChange: [{run: {command: ["sh", '-c', 'echo hunter2']}}]
+"#;
+
+#[test]
+fn row_07_no_single_slip_shows_a_value() {
+    let seen = |text: &str| Masked::new(text).text.contains("hunter2");
+    assert!(!seen(MISTYPED), "{}", Masked::new(MISTYPED).text);
+    for (at, taken) in MISTYPED.char_indices() {
+        let (before, behind) = MISTYPED.split_at(at);
+        let without = format!("{before}{}", &behind[taken.len_utf8()..]);
+        assert!(!seen(&without), "{}", Masked::new(&without).text);
+        for typed in [
+            "'", "\"", "{", "}", "[", "]", ",", ":", ": ", "\n", " ", "x",
+        ] {
+            let with = format!("{before}{typed}{behind}");
+            assert!(!seen(&with), "{at} {typed:?} {}", Masked::new(&with).text);
+        }
     }
 }
 
