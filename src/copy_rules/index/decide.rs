@@ -138,7 +138,12 @@ impl Index {
             givers.iter().position(|claim| claim.source == *source)
         };
         let is_nobodys = owner.is_none() && !givers.is_empty();
-        let at = find(owner.as_ref()).or_else(|| find(copied));
+        let at = find(owner.as_ref()).or_else(|| find(copied)).or_else(|| {
+            let unnamed = standing.filter(|copy| copy.from.is_none())?;
+            givers
+                .iter()
+                .position(|claim| unnamed.is_made_from(claim.facts))
+        });
         let first = at.or(is_nobodys.then_some(0)).map(|at| givers.remove(at));
         CopyClaims {
             first,
@@ -186,12 +191,20 @@ impl Index {
         }
         let is_here = copy.from.as_ref() == Some(&claim.source);
         if !copy.marked {
-            // mittwald's replicator does not record the source of its copies.
-            let is_theirs = is_here || (copy.from.is_none() && copy.dialect == claim.dialect);
-            return if self.rules.adopt && is_theirs {
-                write(How::Adopt(copy.uid, copy.version), CopyReason::Adopted)
-            } else {
-                Decision::Refuse(CopyRefusal::Foreign)
+            // mittwald's replicator does not record the source of its copies, so one of another
+            // source, or of none that still gives, could become a copy of this one: the version of
+            // the source that it records, or else the content, must be the same.
+            let is_unnamed = copy.from.is_none() && copy.dialect == claim.dialect;
+            let is_theirs = is_here || (is_unnamed && copy.is_made_from(claim.facts));
+            return match copy.digest {
+                _ if !self.rules.adopt || !(is_here || is_unnamed) => {
+                    Decision::Refuse(CopyRefusal::Foreign)
+                }
+                Some(digest) if !is_theirs && digest != content.digest => {
+                    Decision::Refuse(CopyRefusal::Foreign)
+                }
+                None if !is_theirs => Decision::Compare(claim.source.clone()),
+                Some(_) | None => write(How::Adopt(copy.uid, copy.version), CopyReason::Adopted),
             };
         }
         match copy.verdict {

@@ -61,6 +61,11 @@ impl CopyObject {
     pub(super) fn is_ours(&self) -> bool {
         !self.mirror && self.marked && self.verdict == Verdict::Signed
     }
+
+    /// Whether it records this very version of a source: the API server gives each version once.
+    pub(super) fn is_made_from(&self, source: &Source) -> bool {
+        self.holds.is_known() && self.holds == source.version
+    }
 }
 
 #[derive(Debug, Default)]

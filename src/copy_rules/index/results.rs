@@ -149,7 +149,8 @@ impl Index {
         {
             copy.digest = Some(found);
             copy.proven = Some(copy.guard);
-            if expected.is_some_and(|expected| expected != found) {
+            let decides = copy.from.is_none() || expected.is_some_and(|expected| expected != found);
+            if decides {
                 self.dirty(kind, place.clone());
             }
             self.queue.succeeded(&item);

@@ -466,3 +466,28 @@ fn mittwalds_words_work_as_well() {
         "the original would leave it behind"
     );
 }
+
+#[test]
+fn row_208_a_copy_that_names_no_source_becomes_no_copy_of_another_one() {
+    let made_of = |version: u64| format!("replicated-at=t;replicated-from-version={version}");
+    for (version, data, expected) in [
+        // Of the source that is younger: the older one, of another tenant, gets nothing.
+        (102, "2", "adopt c/x (adopted: another controller made it)"),
+        // Of a source that was changed since, or that gives no more.
+        (7, "3", ""),
+        // The version is another one since somebody wrote to the source, or restored the cluster.
+        (7, "1", "adopt c/x (adopted: another controller made it)"),
+    ] {
+        let mut model = Model::new(rules(), "a b c");
+        model.put("a/x", "replicate-to=c", "1");
+        model.put("b/x", "replicate-to=c", "2");
+        model.put("c/x", &made_of(version), data);
+        let done = model.done();
+        let written: Vec<&str> = done
+            .split(", ")
+            .filter(|step| !step.starts_with("compare"))
+            .collect();
+        assert_eq!(written.join(", "), expected, "{version} {data}");
+        assert_eq!(model.objects[&model::place("c/x")].data, data);
+    }
+}
