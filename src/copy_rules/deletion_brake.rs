@@ -43,6 +43,8 @@ pub struct Brake {
     /// Orders that came before anything was held: a new process reads them from the Lease. With the
     /// number of copies, and until when the order counts.
     early: BTreeMap<Source, (usize, Duration)>,
+    /// The same for the copies of all sources together.
+    early_for_all: Option<(usize, Duration)>,
     /// Since when a namespace belongs to those that stop all others.
     stops: BTreeMap<Arc<str>, Duration>,
 }
@@ -124,6 +126,7 @@ impl Brake {
             sources: BTreeMap::new(),
             of: HashMap::new(),
             early: BTreeMap::new(),
+            early_for_all: None,
             stops: BTreeMap::new(),
         }
     }
@@ -204,6 +207,9 @@ impl Brake {
                     self.early.insert(source.clone(), (*count, now + WINDOW));
                 }
             },
+            Order::ReleaseAll(count) if self.held() == 0 => {
+                self.early_for_all = Some((*count, now + WINDOW));
+            }
             Order::ReleaseAll(count) if *count >= self.held() => {
                 let held = self.sources.values_mut();
                 for pending in held.filter(|of| of.hold.is_some()) {
@@ -237,6 +243,9 @@ impl Brake {
             }
         }
         let mut going = Vec::new();
+        let waiting = self.waiting();
+        let (mut left, _) = self.early_for_all.unwrap_or_default();
+        let covers_all = left >= waiting;
         for (source, pending) in &mut self.sources {
             if pending.due(self.settle).is_none_or(|due| due > now) {
                 continue;
@@ -252,6 +261,11 @@ impl Brake {
             }
             let most = self.limits.most(census.copies(source) + pending.done.len());
             match pending.verdict(most, gone.mass(Some(&source.1.namespace))) {
+                Verdict::Hold(_) if covers_all => {
+                    left -= held;
+                    (pending.done, pending.vanished) = (VecDeque::new(), None);
+                    going.push(source.clone());
+                }
                 Verdict::Go => {
                     pending.done.extend(std::iter::repeat_n(now, held));
                     going.push(source.clone());
@@ -267,6 +281,9 @@ impl Brake {
                     });
                 }
             }
+        }
+        if let Some((count, _)) = &mut self.early_for_all {
+            *count = left;
         }
         for source in going {
             judged.go.extend(self.take_waiting(&source));
@@ -324,6 +341,7 @@ impl Brake {
             !(pending.waiting.is_empty() && pending.done.is_empty() && pending.vanished.is_none())
         });
         self.early.retain(|_, (_, until)| *until > now);
+        self.early_for_all = self.early_for_all.filter(|(_, until)| *until > now);
         self.stops.retain(|_, since| *since + RESPITE > now);
     }
 }

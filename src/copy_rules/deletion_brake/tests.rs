@@ -148,6 +148,29 @@ fn row_96_a_person_releases_one_source_in_the_extent_that_was_looked_at() {
 }
 
 #[test]
+fn row_96_a_release_of_all_that_comes_before_the_hold_counts_for_a_minute() {
+    for (count, after, expected) in [
+        (15, 3, "x: 5 go, y: 10 go"),
+        (14, 3, "x: 5 held, at most 3, y: 10 held, at most 3"),
+        (15, 70, "x: 5 held, at most 3, y: 10 held, at most 3"),
+    ] {
+        let mut brake = brake();
+        brake.release(&Order::ReleaseAll(count), Duration::ZERO);
+        add(&mut brake, "x", 0..5, after - 1);
+        add(&mut brake, "y", 0..10, after - 1);
+        assert_eq!(
+            judged(&mut brake, (10, 2), after),
+            expected,
+            "{count} {after}"
+        );
+        // It is used up.
+        add(&mut brake, "z", 0..5, after + 1);
+        let said = judged(&mut brake, (10, 3), after + 2);
+        assert_eq!(said, "z: 5 held, at most 3", "{count} {after}");
+    }
+}
+
+#[test]
 fn row_96_a_release_that_comes_before_the_hold_counts_for_a_minute() {
     let mut brake = brake();
     release(&mut brake, "x", 5, 0);
