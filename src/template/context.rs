@@ -1,6 +1,9 @@
 //! What all parts of a template can use: the data, the rules of the language, and the remaining
 //! budget.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use super::Problem;
 use super::meter::Meter;
 use super::value::{Text, Value};
@@ -30,6 +33,8 @@ pub(super) struct Context<'a> {
     pub language: Language,
     pub data: &'a dyn Data,
     pub meter: Meter,
+    /// Lists and mappings of the data that were asked for: making one takes as long as it is large.
+    seen: RefCell<BTreeMap<String, Value<'a>>>,
 }
 
 impl<'a> Context<'a> {
@@ -38,6 +43,7 @@ impl<'a> Context<'a> {
             language,
             data,
             meter: Meter::full(),
+            seen: RefCell::default(),
         }
     }
 
@@ -53,10 +59,18 @@ impl<'a> Context<'a> {
     /// The value with this name; if it is missing, the error uses the name as written in the
     /// template.
     pub(super) fn datum(&self, name: &str, written: Option<&'a str>) -> Result<Value<'a>, Problem> {
-        match self.data.named(name) {
-            Some(value) => value.map_err(refused),
-            None => Ok(Value::Missing(written)),
+        if let Some(value) = self.seen.borrow().get(name) {
+            return Ok(value.clone());
         }
+        let Some(value) = self.data.named(name) else {
+            return Ok(Value::Missing(written));
+        };
+        let value = value.map_err(refused)?;
+        if matches!(value, Value::List(_) | Value::Map(_)) {
+            let mut seen = self.seen.borrow_mut();
+            seen.insert(name.to_owned(), value.clone());
+        }
+        Ok(value)
     }
 
     /// All values as one mapping, if the value is that of all data.
@@ -102,8 +116,8 @@ impl<'a> Context<'a> {
         match (of, self.language) {
             (Value::All, _) => self.datum(key, written),
             (Value::Map(entries), _) => {
-                let found = entries.iter().find(|(name, _)| name == key);
-                Ok(found.map_or(Value::Missing(written), |(_, value)| value.clone()))
+                let found = entries.entry(key).cloned();
+                Ok(found.unwrap_or(Value::Missing(written)))
             }
             (Value::Missing(_), Language::Jinja) => Ok(Value::Missing(written)),
             (_, Language::Jinja) => Err(of.is_not("`.`", "a mapping")),

@@ -1,6 +1,7 @@
 //! The value of an expression: borrowed from the data or the template if possible, otherwise wiped
 //! and shared.
 
+use std::cell::OnceCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -31,6 +32,43 @@ pub(super) struct Parts<T> {
     parts: Vec<T>,
     /// How many lists and mappings are nested here.
     levels: usize,
+    /// The numbers of the entries of a large mapping, in the order of their keys.
+    by_key: OnceCell<Vec<usize>>,
+}
+
+/// Up to so many entries are looked through one by one.
+const FEW: usize = 16;
+
+impl<'a> Parts<(String, Value<'a>)> {
+    /// The first entry with this key.
+    pub(super) fn entry(&self, key: &str) -> Option<&Value<'a>> {
+        let entries = &self.parts;
+        if entries.len() <= FEW {
+            let mut entries = entries.iter();
+            return entries
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value);
+        }
+        let by_key = self.by_key.get_or_init(|| {
+            let mut order: Vec<usize> = (0..entries.len()).collect();
+            order.sort_by(|&one, &other| entries[one].0.cmp(&entries[other].0));
+            order
+        });
+        let at = by_key.partition_point(|&number| entries[number].0.as_str() < key);
+        let (name, value) = &entries[*by_key.get(at)?];
+        (name == key).then_some(value)
+    }
+}
+
+impl<T> Parts<T> {
+    fn new(parts: Vec<T>, levels: usize) -> Self {
+        let by_key = OnceCell::new();
+        Self {
+            parts,
+            levels,
+            by_key,
+        }
+    }
 }
 
 impl<T> Deref for Parts<T> {
@@ -82,15 +120,13 @@ impl<'a> Value<'a> {
 
     pub(super) fn list(items: Vec<Self>) -> Self {
         let levels = 1 + items.iter().map(Self::levels).max().unwrap_or(0);
-        let parts = items;
-        Self::List(Rc::new(Parts { parts, levels }))
+        Self::List(Rc::new(Parts::new(items, levels)))
     }
 
     pub(super) fn map(entries: Vec<(String, Self)>) -> Self {
         let levels = entries.iter().map(|(_, value)| value.levels());
         let levels = 1 + levels.max().unwrap_or(0);
-        let parts = entries;
-        Self::Map(Rc::new(Parts { parts, levels }))
+        Self::Map(Rc::new(Parts::new(entries, levels)))
     }
 
     fn levels(&self) -> usize {
@@ -290,5 +326,30 @@ impl Buffer {
 
     pub(super) fn finish(self) -> SecretBytes {
         SecretBytes::from(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_found_by_its_key_however_many_there_are() {
+        for count in [0, 3, 16, 17, 1000] {
+            let name = |number: i64| format!("k{}", number * 7919 % 1009);
+            let twice = (0..count).chain(0..count.min(2));
+            let entries = twice.enumerate().map(|(at, number)| {
+                let at = i64::try_from(at).expect("small");
+                (name(number), Value::number(at))
+            });
+            let Value::Map(map) = Value::map(entries.collect()) else {
+                panic!("a mapping");
+            };
+            for number in 0..count {
+                let found = map.entry(&name(number)).and_then(Value::integer);
+                assert_eq!(found, Some(number), "the first of its key, of {count}");
+            }
+            assert!(map.entry("k").is_none() && map.entry("z").is_none());
+        }
     }
 }

@@ -138,7 +138,7 @@ pub(super) fn is_in<'a>(call: &Call<'_, 'a>) -> Made<'a> {
         }
         Value::Map(entries) => {
             let key = one.text_for("`in` a mapping")?;
-            entries.iter().any(|(name, _)| name == key)
+            entries.entry(key).is_some()
         }
         Value::All => {
             let name = one.text_for("`in fields`")?;
