@@ -81,6 +81,26 @@ fn names_are_looked_up_where_all_of_them_are_known() {
 }
 
 #[test]
+fn a_name_that_the_template_asks_for_may_be_absent_wherever_it_is_read() {
+    let template = "{% if C is defined %}{{ C }}{% endif %}{{ D if fields.D is defined else '' }}\
+                    {% if 'E' in fields and E == 'x' %}{{ E }}{% endif %}\
+                    {% if 'F' not in fields %}{% else %}{{ F }}{% endif %}";
+    let mut known = delivery([picking("kv/a", 2, ["A"])]);
+    known.fields = vec![computed("X", template, 4)];
+    assert_eq!(found(known), [""; 0]);
+    let mut known = delivery([picking("kv/a", 2, ["A"])]);
+    known.fields = vec![computed(
+        "X",
+        "{{ T | default('') }}{{ T.a is defined }}{{ T }}",
+        4,
+    )];
+    assert_eq!(
+        found(known),
+        ["k.yaml:4:1: template of field `X`, line 1, column 45: `T` is not defined"]
+    );
+}
+
+#[test]
 fn a_template_that_stands_in_the_configuration_is_pointed_into() {
     for (text, template, expected) in [
         (

@@ -43,8 +43,15 @@ pub(super) fn parse(text: &str) -> Result<(Vec<Stmt>, Vec<Use>), TemplateError> 
         return Ok((Vec::new(), Vec::new()));
     };
     let body = reader.body(&template.children)?;
-    let Reader { mut uses, own } = reader;
+    let Reader {
+        mut uses,
+        tested,
+        own,
+    } = reader;
     uses.retain(|used| !own.contains(&used.name));
+    for used in &mut uses {
+        used.optional |= tested.contains(&used.name);
+    }
     Ok((body, uses))
 }
 
@@ -63,6 +70,9 @@ pub(super) fn position(span: Span) -> Place {
 #[derive(Default)]
 pub(super) struct Reader {
     pub uses: Vec<Use>,
+    /// Names that the template asks for with `is defined` or `in fields`: what it does then is its
+    /// own affair, wherever else it reads them.
+    pub tested: Vec<String>,
     /// Variables that the template sets.
     own: Vec<String>,
 }

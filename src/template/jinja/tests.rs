@@ -268,7 +268,7 @@ fn names_that_a_template_reads_are_known_without_values() {
             ("A", false),
             ("B", true),
             ("C", true),
-            ("C", false),
+            ("C", true),
             ("E", false),
             ("G", false),
             ("H", false)

@@ -54,6 +54,7 @@ impl Reader {
             ast::Expr::BinOp(binary) => {
                 let operator = operator(binary.op, expr.span())?;
                 let sides = vec![self.expr(&binary.left)?, self.expr(&binary.right)?];
+                self.asked(&sides[0], &binary.right);
                 at = sides[0].at;
                 match operator {
                     Some(operator) => operated(operator, sides),
@@ -100,7 +101,9 @@ impl Reader {
                 ast::CompareOpKind::In => (&operators::IN, false),
                 ast::CompareOpKind::NotIn => (&operators::IN, true),
             };
-            rest.push((operator, negated, self.expr(&link.expr)?));
+            let side = self.expr(&link.expr)?;
+            self.asked(rest.last().map_or(&*first, |(_, _, side)| side), &link.expr);
+            rest.push((operator, negated, side));
         }
         Ok(Kind::Chain(first, rest))
     }
@@ -155,6 +158,9 @@ impl Reader {
         let input = self.boxed(&test.expr)?;
         if known.takes_nothing {
             self.allow_absent(before, &input);
+            if let (true, [used]) = (is_field(&input), &self.uses[before..]) {
+                self.tested.push(used.name.clone());
+            }
         }
         let mut arguments = Vec::new();
         for argument in &test.args {
@@ -197,6 +203,16 @@ impl Reader {
         }
     }
 
+    /// `"x" in fields` asks for the field `x`.
+    fn asked(&mut self, left: &Expr, right: &ast::Expr<'_>) {
+        if let (Kind::Text(name), ast::Expr::Var(of)) = (&left.kind, right)
+            && of.id == FIELDS
+        {
+            self.tested
+                .extend(std::str::from_utf8(name).map(str::to_owned));
+        }
+    }
+
     /// The operand was a name or a path from a name: it may be missing.
     fn allow_absent(&mut self, before: usize, operand: &Expr) {
         if matches!(
@@ -207,6 +223,17 @@ impl Reader {
                 used.optional = true;
             }
         }
+    }
+}
+
+/// Whether this is a name, `fields.name` or `fields["name"]`.
+fn is_field(operand: &Expr) -> bool {
+    match &operand.kind {
+        Kind::Name(_) => true,
+        Kind::Member(of, _) | Kind::Item(of, _) => {
+            matches!(&of.kind, Kind::Name(name) if name == FIELDS)
+        }
+        _ => false,
     }
 }
 
