@@ -13,6 +13,7 @@ use crate::base::redact;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
+    kind: String,
     message: String,
     details: Details,
 }
@@ -47,6 +48,12 @@ pub(super) fn refusal(
     match code {
         401 => Error::Unauthenticated { subject, verb },
         403 => forbidden(call, &status),
+        // An ingress without a backend answers 404 too, and says nothing about the object.
+        404 if status.kind != "Status" => Error::Strange {
+            subject,
+            verb,
+            why: "404 without its words".to_owned(),
+        },
         404 if status.details.kind == "namespaces" => Error::NoNamespace(subject),
         404 => Error::Absent(subject),
         409 => conflict(call, status),
@@ -211,13 +218,19 @@ mod tests {
             ),
             (
                 404,
-                r#"{"details":{"kind":"secrets"}}"#,
+                r#"{"kind":"Status","details":{"kind":"secrets"}}"#,
                 "missing: secret platform/x does not exist",
             ),
             (
                 404,
-                r#"{"details":{"kind":"namespaces"}}"#,
+                r#"{"kind":"Status","details":{"kind":"namespaces"}}"#,
                 "refused: secret platform/x cannot be made: its namespace does not exist",
+            ),
+            (
+                404,
+                "default backend - 404",
+                "unavailable: patch secret platform/x: not an answer of a Kubernetes API server: \
+                 404 without its words",
             ),
             (
                 409,

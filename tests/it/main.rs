@@ -11,6 +11,7 @@ mod support;
 
 mod age;
 mod blocked_output;
+mod broken_api_server;
 mod changing_inputs;
 mod cli;
 mod collector;
