@@ -27,6 +27,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// A watch without any event that ends sooner than this is a failure, or it would be opened again
+/// thousands of times a second.
+const SHORTEST_WATCH: Duration = Duration::from_secs(1);
+
 /// Events of one kind of object.
 pub enum KindView<T> {
     /// A list begins.
@@ -81,6 +85,8 @@ enum End {
     Deaf,
     /// The server says that events were lost.
     Lost(u16),
+    /// The server ended it at once.
+    AtOnce,
     /// An error.
     Error(Error),
 }
@@ -145,6 +151,12 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
                         "the server cannot go on from here; all is listed again"
                     );
                 }
+                End::AtOnce => {
+                    tracing::warn!(
+                        watch = name,
+                        "the server ends a watch at once; all is listed again"
+                    );
+                }
                 End::Error(error) => {
                     tracing::warn!(watch = name, %error, "a watch broke; all is listed again");
                 }
@@ -200,13 +212,16 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
         to: &mpsc::Sender<KindView<T>>,
     ) -> Result<std::convert::Infallible, End> {
         loop {
-            let cluster = self.cluster.until(Instant::now() + PATIENCE);
+            let begun = Instant::now();
+            let mut is_empty = true;
+            let cluster = self.cluster.until(begun + PATIENCE);
             let namespace = self.namespace.as_deref();
             let mut watch = cluster
                 .watch(self.kind, namespace, self.only.as_deref(), &version)
                 .await?;
             while let Some(change) = watch.next::<T>(self.silence).await? {
                 self.liveness.heard(name);
+                is_empty = false;
                 let (at, seen) = match change {
                     ObjectChange::Is(object) => (object.version(), Some(KindView::Is(object))),
                     ObjectChange::Gone(object) => (object.version(), Some(KindView::Gone(object))),
@@ -217,6 +232,10 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
                 if let Some(seen) = seen {
                     send(to, seen).await?;
                 }
+            }
+            // A server that is going away, or a proxy, ends each watch at once.
+            if is_empty && begun.elapsed() < SHORTEST_WATCH {
+                return Err(End::AtOnce);
             }
         }
     }
