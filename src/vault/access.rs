@@ -179,7 +179,9 @@ impl SharedLogin {
                 tracing::info!("vault refused the token: it is wrong or expired");
                 let fresh = self.log_in(&mut state, asked).await?;
                 if fresh.credential == refused.credential {
-                    return Err(RequestEnd::Login(ServerRefusal::TokenSpent.into()));
+                    let cause = Cause::from(ServerRefusal::TokenSpent);
+                    state.failed = Some((Instant::now(), cause.clone()));
+                    return Err(RequestEnd::Login(cause));
                 }
                 Ok(Some(fresh))
             }
@@ -277,6 +279,14 @@ impl SharedLogin {
     }
 
     fn store_token(&self, state: &mut TokenState, fresh: Token) -> Arc<Token> {
+        if let Some(same) = &state.token
+            && same.credential == fresh.credential
+        {
+            // A token file that still holds the same token: what depends on it goes on.
+            let same = same.clone();
+            (state.failures, state.failed) = (0, None);
+            return same;
+        }
         let fresh = Arc::new(fresh);
         let before = state.token.replace(fresh.clone());
         let now = Instant::now();

@@ -133,7 +133,8 @@ impl SharedLogin {
     }
 
     /// A file with our credential changed. If the last login failed, a new attempt follows at once;
-    /// a working token is replaced unless data ends with it.
+    /// a working token is replaced unless data ends with it. A token file is read in any case: its
+    /// owner decides which token it is.
     pub(super) async fn credential_changed(&self, leased: bool) {
         let mut state = self.state.lock().await;
         if let Err(cause) = self.who(&mut state).take_up(&self.link).await {
@@ -146,12 +147,7 @@ impl SharedLogin {
             .token
             .as_ref()
             .is_some_and(|token| token.life.is_none() && !token.revocable);
-        if borrowed {
-            // The next read that needs the token reads the file again.
-            state.token = None;
-            return;
-        }
-        if failing || (state.token.is_some() && !leased) {
+        if failing || borrowed || (state.token.is_some() && !leased) {
             let rhythm = state.task;
             let now = Instant::now();
             let alive = |token: &Arc<Token>| !token.is_spent(now);

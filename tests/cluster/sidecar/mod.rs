@@ -9,6 +9,7 @@ mod login;
 mod outages;
 mod restart;
 mod rights;
+mod token_file;
 mod tokens;
 mod values;
 
