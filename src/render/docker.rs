@@ -18,6 +18,10 @@ use crate::format::json::write::{self as json, JsonError, quote};
 /// Docker Hub, as every client writes it.
 const HUB: &str = "https://index.docker.io/v1/";
 
+/// Fields of a login at a registry that no field names. With any other field beside them, it is
+/// not known which registry is meant.
+const LOGIN: [&str; 3] = ["username", "password", "email"];
+
 /// Fields that contain a whole document.
 const READY_MADE: [&str; 3] = [PULL_KEY, "dockerconfigjson", "config.json"];
 
@@ -44,14 +48,32 @@ pub(super) fn build(
         .any(|name| fields.named(name).is_some());
     match fields.list.as_slice() {
         [only] if !has_login => ready_made(fields, only),
-        _ => from_logins(
-            fields,
-            &[Registry {
-                server: None,
-                username: "username".to_owned(),
-                password: "password".to_owned(),
-            }],
-        ),
+        _ => {
+            let document = from_logins(
+                fields,
+                &[Registry {
+                    server: None,
+                    username: "username".to_owned(),
+                    password: "password".to_owned(),
+                }],
+            )?;
+            check_registry(fields)?;
+            Ok(document)
+        }
+    }
+}
+
+/// Refuses fields that may say which registry is meant: without `server`, the login goes to Docker
+/// Hub.
+fn check_registry(fields: &Fields<'_>) -> Result<(), DockerError> {
+    if fields.named("server").is_some() {
+        return Ok(());
+    }
+    let names = fields.list.iter().map(|field| field.name.as_str());
+    let other: Vec<&str> = names.filter(|name| !LOGIN.contains(name)).collect();
+    match other.is_empty() {
+        true => Ok(()),
+        false => Err(DockerError::NoServer(printable::names(other))),
     }
 }
 
@@ -147,6 +169,8 @@ pub(super) enum DockerError {
     NotText(String),
     #[error("registry {} is there twice", printable::quoted(.0))]
     Twice(String),
+    #[error("no field `server` names the registry, and Docker Hub takes none of the fields {0}")]
+    NoServer(String),
     #[error("the registry's address is empty or holds white space")]
     Server,
     #[error("field {} holds `:`, which ends a user name in `auth`", printable::quoted(.0))]
@@ -159,7 +183,7 @@ impl Fault for DockerError {
             Self::Field(error) => error.class(),
             Self::Json(error) => error.class(),
             Self::Twice(_) => Class::Configuration,
-            Self::NotText(_) | Self::Server | Self::Colon(_) => Class::Refused,
+            Self::NotText(_) | Self::NoServer(_) | Self::Server | Self::Colon(_) => Class::Refused,
         }
     }
 
@@ -172,6 +196,11 @@ impl Fault for DockerError {
             Self::Field(error) => return error.hint(),
             Self::Json(error) => return error.hint(),
             Self::Twice(_) => "give each entry of `registries` its own `server`".to_owned(),
+            Self::NoServer(_) => {
+                "rename the field with the registry's address to `server`, or say `registries:`; \
+                 for Docker Hub, `deliver` only `username`, `password` and `email`"
+                    .to_owned()
+            }
             Self::NotText(_) | Self::Server | Self::Colon(_) => {
                 "correct it at its source".to_owned()
             }

@@ -162,3 +162,31 @@ fn a_login_that_cannot_be_is_refused_by_field() {
         assert!(error.hint().is_some());
     }
 }
+
+#[test]
+fn row_205_no_field_of_another_registry_becomes_a_login_at_docker_hub() {
+    let with = |more: &str| {
+        let login = [("username", text("ann")), ("password", text("CANARY"))];
+        let [username, password] = login;
+        built(&fields([(more, text("CANARY")), username, password]), &[])
+    };
+    assert!(with("email").expect("a login").contains(HUB));
+    let server = with("server").expect("a login");
+    assert!(server.starts_with("{\"auths\":{\"CANARY\""), "{server}");
+    for more in ["registry", "Server", "url", "auth", "token"] {
+        let error = with(more).expect_err(more);
+        assert_eq!(
+            (error.class(), error.to_string()),
+            (
+                Class::Refused,
+                format!(
+                    "no field `server` names the registry, and Docker Hub takes none of the \
+                     fields `{more}`"
+                )
+            )
+        );
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains("`server`") && hint.contains("`registries:`"));
+        assert!(!format!("{error} {error:?} {hint}").contains("CANARY"));
+    }
+}
