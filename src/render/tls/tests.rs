@@ -299,3 +299,33 @@ fn dates_are_held_against_the_clock() {
         assert_eq!(error.map(|error| error.what).as_deref(), expected);
     }
 }
+
+/// Certificates of version 1 and with an unknown critical extension, which webpki does not read.
+#[test]
+fn row_206_a_certificate_of_any_version_is_matched_by_its_public_key() {
+    macro_rules! vector {
+        ($name:literal) => {
+            include_str!(concat!("../../../tests/vectors/tls/", $name))
+        };
+    }
+    let clock = "2050-01-01T00:00:00Z".parse().expect("a time");
+    let (rsa, ec) = (vector!("rsa.key"), vector!("ec.key"));
+    for (certificate, key, other) in [
+        (vector!("rsa-v1.crt"), rsa, ec),
+        (vector!("ec-v1.crt"), ec, rsa),
+        (vector!("ec-critical.crt"), ec, rsa),
+    ] {
+        let data = made(&pair(certificate, key), clock).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(data["tls.crt"].expose(), certificate.as_bytes());
+        for foreign in [other, &ecdsa().key] {
+            let error = made(&pair(certificate, foreign), clock).expect_err("a stranger's key");
+            assert_eq!(
+                (error.class, error.what.as_str()),
+                (
+                    Class::Refused,
+                    "the private key belongs to none of the certificates"
+                )
+            );
+        }
+    }
+}

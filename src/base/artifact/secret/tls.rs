@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::x509::{self, Facts};
@@ -83,15 +82,11 @@ impl Chain {
     fn ordered(mut rest: Vec<Certificate>, key: &[u8]) -> Result<Self, Unfit> {
         let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::NoKey)?);
         let key = any_supported_type(&key).map_err(|_| Unfit::NoKey)?;
-        let mut leaf = None;
-        for (index, link) in rest.iter().enumerate() {
-            let pair = CertifiedKey::new(vec![link.der.clone()], key.clone());
-            if pair.keys_match().is_ok() {
-                leaf = Some(index);
-                break;
-            }
-        }
-        let mut next = leaf.ok_or(Unfit::Mismatch)?;
+        // rustls' own comparison takes a certificate that it cannot read for a stranger's: one of
+        // version 1, or with a critical extension that it does not know.
+        let public = key.public_key().ok_or(Unfit::NoKey)?;
+        let leaf = |link: &Certificate| link.facts.public_key == public.as_ref();
+        let mut next = rest.iter().position(leaf).ok_or(Unfit::Mismatch)?;
         let mut reordered = false;
         let mut links = Vec::new();
         loop {

@@ -1,5 +1,5 @@
-//! The few parts of a certificate that a chain and its expiry need: names as DER, dates. No
-//! signature is checked here.
+//! The few parts of a certificate that a chain, its key and its expiry need: names and public key
+//! as DER, dates. Extensions are not read, so any version will do. No signature is checked here.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -12,6 +12,8 @@ pub(super) struct Facts {
     pub subject: Vec<u8>,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
+    /// `SubjectPublicKeyInfo`, tag and length included.
+    pub public_key: Vec<u8>,
 }
 
 impl Facts {
@@ -27,8 +29,8 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, the version.
 const VERSION: u8 = 0xa0;
 
-/// RFC 5280, 4.1: version, serial number, algorithm, issuer, validity, subject. `None` when the
-/// bytes are no certificate.
+/// RFC 5280, 4.1: version, serial number, algorithm, issuer, validity, subject, public key.
+/// `None` when the bytes are no certificate.
 pub(super) fn read(der: &[u8]) -> Option<Facts> {
     let mut outer = Reader(Reader(der).expect(SEQUENCE)?);
     let mut body = Reader(outer.expect(SEQUENCE)?);
@@ -42,11 +44,15 @@ pub(super) fn read(der: &[u8]) -> Option<Facts> {
     let not_before = validity.time()?;
     let not_after = validity.time()?;
     let subject = body.expect(SEQUENCE)?.to_vec();
+    let rest = body.0;
+    body.expect(SEQUENCE)?;
+    let public_key = rest[..rest.len() - body.0.len()].to_vec();
     Some(Facts {
         issuer,
         subject,
         not_before,
         not_after,
+        public_key,
     })
 }
 
@@ -136,6 +142,7 @@ mod tests {
             der(SEQUENCE, b"issuer"),
             der(SEQUENCE, &[from, to].concat()),
             der(SEQUENCE, b"subject"),
+            der(SEQUENCE, b"key"),
         ];
         der(SEQUENCE, &der(SEQUENCE, &body.concat()))
     }
@@ -155,6 +162,7 @@ mod tests {
                 subject: b"subject".to_vec(),
                 not_before: at("2049-12-31T23:59:59Z"),
                 not_after: at("2050-01-01T00:00:00Z"),
+                public_key: der(SEQUENCE, b"key"),
             })
         );
         let old = certificate(&der(UTC_TIME, b"500101000000Z"), &to);
