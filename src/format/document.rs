@@ -72,7 +72,9 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
         DocumentFormat::Dotenv => vec![dotenv::variables(text)?],
         DocumentFormat::Json => vec![json::document(text, ScalarDialect::Core)?],
         DocumentFormat::Yaml => yaml::documents(text, ScalarDialect::Core)?,
-        DocumentFormat::Ini => vec![sections(ini::sections(text)?)],
+        DocumentFormat::Ini => {
+            vec![sections(ini::sections(text, ini::InlineComments::Refused)?)]
+        }
         DocumentFormat::Raw => Vec::new(),
     })
 }

@@ -3,7 +3,8 @@
 //!
 //! Its rules are many and odd (a `#` or `;` inside a value ends it, there are three kinds of
 //! quotes, `\` joins lines). We keep them all, because a SOPS checksum covers the values that they
-//! give.
+//! give. Where no checksum does, a value that would end at such a mark is refused instead: Python
+//! and others read on, and a password must not lose its end.
 
 use std::collections::HashSet;
 
@@ -12,12 +13,22 @@ use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 /// A section and its values, in order; several sections may have one name.
 pub(crate) type Section = (String, Vec<(String, String)>);
 
+/// What becomes of a value with a `#` or `;` in it, outside backticks and `"""`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InlineComments {
+    /// It ends there, as in a SOPS file.
+    Cut,
+    /// It is an error.
+    Refused,
+}
+
 /// All sections. Values before the first one are in `DEFAULT`.
-pub(crate) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
+pub(crate) fn sections(text: &str, inline: InlineComments) -> Result<Vec<Section>, SyntaxError> {
     let text = text.trim_start_matches('\u{feff}');
     let mut lines = Lines {
         rest: text,
         number: 0,
+        inline,
     };
     let mut sections = vec![("DEFAULT".to_owned(), Vec::new())];
     let mut unnamed = 0;
@@ -87,6 +98,7 @@ fn split_name(line: &str) -> Option<(String, &str)> {
 struct Lines<'a> {
     rest: &'a str,
     number: usize,
+    inline: InlineComments,
 }
 
 impl<'a> Lines<'a> {
@@ -126,9 +138,12 @@ impl<'a> Lines<'a> {
         if let Some(begun) = text.strip_suffix('\\') {
             return Ok(self.continued(begun));
         }
-        let text = match text.find(['#', ';']) {
-            Some(comment) => text[..comment].trim(),
-            None => text,
+        let text = match (text.find(['#', ';']), self.inline) {
+            (Some(_), InlineComments::Refused) => {
+                return Err(self.wrong(LineProblem::InlineComment));
+            }
+            (Some(comment), InlineComments::Cut) => text[..comment].trim(),
+            (None, _) => text,
         };
         Ok(unquoted(text).to_owned())
     }
@@ -186,9 +201,10 @@ fn unquoted(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::failure::Fault as _;
 
     fn check(text: &str, expected: &[(&str, &[(&str, &str)])]) {
-        let seen = sections(text).unwrap();
+        let seen = sections(text, InlineComments::Cut).unwrap();
         let seen: Vec<(&str, Vec<(&str, &str)>)> = seen
             .iter()
             .map(|(name, values)| {
@@ -249,7 +265,42 @@ mod tests {
             ("a = 1\na = 2\n", 2, LineProblem::Duplicate),
             ("\na = \"\"\"x\ny\n", 2, LineProblem::Quote),
         ] {
-            assert_eq!(sections(text), Err(SyntaxError::Line { line, problem }));
+            for inline in [InlineComments::Cut, InlineComments::Refused] {
+                let error = SyntaxError::Line { line, problem };
+                assert_eq!(sections(text, inline), Err(error));
+            }
+        }
+    }
+
+    #[test]
+    fn row_207_no_value_outside_sops_ends_at_a_mark_of_a_comment() {
+        for value in [
+            "\"p@ss#CANARY\"",
+            "abc;CANARY",
+            "'a#CANARY'",
+            "#CANARY",
+            "a ; CANARY",
+            "a # CANARY",
+        ] {
+            let text = format!("; note\n[s]\na = {value}\nb = 1\n");
+            let error = sections(&text, InlineComments::Refused).unwrap_err();
+            let problem = LineProblem::InlineComment;
+            assert_eq!(error, SyntaxError::Line { line: 3, problem }, "{value}");
+            let hint = error.hint().expect("a hint");
+            assert!(hint.contains("backticks"), "{hint}");
+            assert!(!format!("{error} {error:?} {hint}").contains("CANARY"));
+            assert!(sections(&text, InlineComments::Cut).is_ok());
+        }
+        // What the hint says, and lines that are nothing but a comment.
+        for (value, read) in [
+            ("`a#b;c`", "a#b;c"),
+            ("\"\"\"a#b;c\"\"\"", "a#b;c"),
+            ("x\n # note\n; note", "x"),
+        ] {
+            let text = format!("a = {value}\n");
+            let seen = sections(&text, InlineComments::Refused);
+            let values = vec![("a".to_owned(), read.to_owned())];
+            assert_eq!(seen, Ok(vec![("DEFAULT".to_owned(), values)]));
         }
     }
 }

@@ -96,6 +96,9 @@ pub enum LineProblem {
     /// A comment instead of a value.
     #[error("has a comment instead of a value, which docker compose takes for the value")]
     Comment,
+    /// A `#` or `;` in a value of an INI file.
+    #[error("has a `#` or `;` in its value, where some readers end the value and others do not")]
+    InlineComment,
     /// An octal escape.
     #[error("has a `\\0`, which readers take differently")]
     Octal,
@@ -135,6 +138,13 @@ impl Fault for SyntaxError {
                 problem: LineProblem::Comment | LineProblem::Escaped | LineProblem::Octal,
                 ..
             } => Some("put the value in quotes that all readers take alike".to_owned()),
+            Self::Line {
+                problem: LineProblem::InlineComment,
+                ..
+            } => Some(
+                "put the whole value in backticks or in `\"\"\"`, and a comment on its own line"
+                    .to_owned(),
+            ),
             Self::NotText => Some("deliver it with `format: raw`".to_owned()),
             Self::Duplicate { .. } => Some("keep one of them".to_owned()),
             Self::TooMany => Some("split the file, or deliver it with `format: raw`".to_owned()),

@@ -140,7 +140,7 @@ fn dotenv(text: &str) -> Result<File, SopsError> {
 fn sections(text: &str) -> Result<File, SopsError> {
     let mut documents = Vec::new();
     let mut metadata = None;
-    for (name, values) in ini::sections(text)? {
+    for (name, values) in ini::sections(text, ini::InlineComments::Cut)? {
         if name == METADATA {
             let values = values.into_iter();
             let values = values.map(|(key, value)| (key, Node::Text(unescaped(&value))));

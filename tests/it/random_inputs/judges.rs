@@ -149,7 +149,7 @@ const AGE_PAYLOAD: &[u8] = b"canary-value-7\n";
 
 const DOTENV_TEXT: &str =
     "export A=1\n# note\nB='a\nb'\nC=\"x\\n\\\"\\\\y\" # note\nD=bare # note\nE=\nF='it'\n";
-const INI_TEXT: &str = "top = 1\n; note\n[a.b]\nx = \"q # ;\"\ny = `t`\nz = \"\"\"a\nb\"\"\"\nw = \
+const INI_TEXT: &str = "top = 1\n; note\n[a.b]\nx = \"q\"\ny = `t # ;`\nz = \"\"\"a\nb\"\"\"\nw = \
     a \\\n  b\n[DEFAULT]\nk: v\n[a.b]\nu = %(x)s\n";
 
 const YAML_TEXT: &str = "---\n# note\nbase: &b {x: 1, y: [~, .inf, 2024-01-02]}\nm:\n  <<: *b\n  \
