@@ -5,6 +5,7 @@
 
 mod scan;
 mod shown_keys;
+mod template;
 
 use std::ops::Range;
 

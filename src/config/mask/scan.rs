@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::shown_keys::KEYS;
+use super::template;
 
 /// Values of keys that are not known to be harmless. In computed fields, text between braces may be
 /// shown, except quoted text.
@@ -26,8 +27,8 @@ pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// Brackets and braces that are open.
-    open: Vec<char>,
+    /// Brackets and braces that are open, and whether a template is open with them.
+    open: Vec<(char, bool)>,
     /// Whether values of the last key may be shown.
     shows: bool,
     /// Depth and column of the key around us that [closes](super::shown_keys::Keys::closes).
@@ -47,7 +48,8 @@ impl Scanner<'_> {
             '#' if spaced => self.at += rest.find('\n').unwrap_or(rest.len()),
             '-' if spaced && rest[1..].starts_with([' ', '\n']) => self.at += 1,
             '[' | '{' => {
-                self.open.push(first);
+                let in_template = self.is_in_template() || template::begins(rest);
+                self.open.push((first, in_template));
                 self.at += 1;
             }
             ']' | '}' => {
@@ -71,11 +73,16 @@ impl Scanner<'_> {
         self.at = range.end;
         let written = self.text[range.clone()].trim_end();
         let after = self.text[range.end..].trim_start_matches(' ');
-        let is_key = after.starts_with(':') && self.begins_an_entry(range.start);
-        if written.starts_with(['"', '\'']) && self.lacks_a_quote(written, after, is_key) {
-            self.hidden.push(range.start..self.text.len());
-            self.at = self.text.len();
-            return;
+        let in_template = self.is_in_template();
+        let is_key = after.starts_with(':')
+            && self.begins_an_entry(range.start)
+            && !in_template
+            && (written.starts_with(['"', '\'']) || !template::opens(written));
+        if written.starts_with(['"', '\''])
+            && (self.lacks_a_quote(written, after, is_key)
+                || (in_template && written.contains('\\')))
+        {
+            return self.hide_from(range.start);
         }
         if is_key {
             let name = written.trim_matches(['"', '\'']);
@@ -96,19 +103,37 @@ impl Scanner<'_> {
         self.shows &= !after.starts_with(':');
         if !shows {
             let base = range.start;
-            let parts = outside_braces(written);
+            let parts = template::outside_braces(written);
             self.hidden.extend(
                 parts
+                    .hidden
                     .into_iter()
                     .map(|part| base + part.start..base + part.end),
             );
+            // Nothing but a quote says where a template ends.
+            if parts.unclear && !written.starts_with(['"', '\'']) {
+                self.hide_from(range.start);
+            }
         }
+    }
+
+    fn hide_from(&mut self, start: usize) {
+        self.hidden.push(start..self.text.len());
+        self.at = self.text.len();
+    }
+
+    /// Whether `{{` or `{%` is open in a text without quotes, such as a block text: there, `'a':`
+    /// is a part of an expression and no key.
+    fn is_in_template(&self) -> bool {
+        self.open
+            .last()
+            .is_some_and(|&(_, in_template)| in_template)
     }
 
     /// Whether only marks of YAML stand before this place on its line: elsewhere, `a: b` is a value.
     fn begins_an_entry(&self, at: usize) -> bool {
         let line = self.text[..at].rsplit('\n').next().unwrap_or_default();
-        let in_braces = self.open.last() == Some(&'{');
+        let in_braces = self.open.last().is_some_and(|&(open, _)| open == '{');
         line.trim_matches(['-', '?', ' ', '\t']).is_empty()
             || (in_braces && line.trim_end().ends_with(['{', ',']))
     }
@@ -166,64 +191,4 @@ fn plain_end(text: &str, in_flow: bool) -> usize {
         before = c;
     }
     text.len()
-}
-
-/// The parts of a template outside `{{ }}` and `{% %}`, and quoted text inside. Quotes around the
-/// whole template are not included.
-fn outside_braces(written: &str) -> Vec<Range<usize>> {
-    let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
-    let closes = written.len() > 1 && quote.is_some_and(|quote| written.ends_with(quote));
-    let inner = usize::from(quote.is_some())..written.len() - usize::from(closes);
-    let mut found = Vec::new();
-    let mut at = inner.start;
-    while at < inner.end {
-        let rest = &written[at..inner.end];
-        let opens = [rest.find("{{"), rest.find("{%")]
-            .into_iter()
-            .flatten()
-            .min();
-        let open = opens.map_or(inner.end, |open| at + open);
-        if !written[at..open].trim().is_empty() {
-            found.push(at..open);
-        }
-        let Some(begun) = opens else {
-            break;
-        };
-        let behind = &rest[begun + 2..];
-        let marks = ["}}", "%}", "{{", "{%"].map(|mark| behind.find(mark));
-        at = open + 2 + marks.into_iter().flatten().min().unwrap_or(behind.len());
-        if !written[at..inner.end].starts_with(['}', '%']) {
-            found.push(open..at);
-            continue;
-        }
-        at += 2;
-        found.extend(
-            literals(&written[open..at])
-                .into_iter()
-                .map(|part| open + part.start..open + part.end),
-        );
-    }
-    found
-}
-
-/// Quoted text of an expression.
-fn literals(expression: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut open: Option<(usize, char)> = None;
-    for (at, c) in expression
-        .char_indices()
-        .filter(|(_, c)| matches!(c, '"' | '\''))
-    {
-        match open {
-            None => open = Some((at, c)),
-            Some((start, quote)) if quote == c => {
-                found.extend((at > start + 1).then_some(start + 1..at));
-                open = None;
-            }
-            Some(_) => {}
-        }
-    }
-    found.extend(open.map(|(start, _)| start + 1..expression.len()));
-    found.retain(|part| !part.is_empty());
-    found
 }

@@ -126,6 +126,89 @@ fn row_07_values_of_unknown_keys_and_tokens_are_hidden() {
     }
 }
 
+/// A quoted text of an expression has two kinds of backslashes, those of YAML and those of the
+/// template, and may hold whatever else ends a text.
+#[test]
+fn row_07_quoted_text_of_an_expression_is_hidden_however_it_is_quoted() {
+    for (text, shown) in [
+        // A backslash of the template, in each kind of quotes of YAML and without any.
+        (
+            r#"X: '{{ "a\"hunter2" ~ NOPE }}'"#,
+            r#"X: '{{ "********" ~ NOPE }}'"#,
+        ),
+        (
+            r#"X: "{{ 'it\\'s hunter2' ~ NOPE }}""#,
+            r#"X: "{{ '********' ~ NOPE }}""#,
+        ),
+        (r#"X: "{{ 'it\'s hunter2' ~ NOPE }}""#, r#"X: "********""#),
+        (
+            r#"X: "{{ \"a\\\"hunter2\" ~ NOPE }}""#,
+            r#"X: "{{ \"********\" ~ NOPE }}""#,
+        ),
+        (
+            r#"X: p {{ "a\"hunter2" ~ NOPE }}"#,
+            r#"X: ******** {{ "********" ~ NOPE }}"#,
+        ),
+        // Two backslashes are one, and end nothing.
+        (
+            r#"X: '{{ "a\\" ~ B ~ "hunter2" }}'"#,
+            r#"X: '{{ "********" ~ B ~ "********" }}'"#,
+        ),
+        (
+            r#"X: "{{ \"hunter2\" ~ NOPE }}""#,
+            r#"X: "{{ \"********\" ~ NOPE }}""#,
+        ),
+        (
+            "X: '{{ ''hunter2'' ~ NOPE }}'",
+            "X: '{{ ''********'' ~ NOPE }}'",
+        ),
+        // An escape that may be anything, a backslash outside, a mark in quoted text, raw text.
+        (r#"X: "{{ \x22hunter2\x22 ~ A }}""#, r#"X: "********""#),
+        (r#"X: '{{ A }}{{ \"hunter2 }}'"#, "X: '{{ A }}********'"),
+        (r#"X: '{{ "a{{b" ~ "hunter2" ~ A }}'"#, "X: '********'"),
+        (
+            r#"X: '{{ A }}{{ "a}}" ~ "hunter2" }}'"#,
+            "X: '{{ A }}********'",
+        ),
+        ("X: '{% raw %}{{ hunter2 }}{% endraw %}'", "X: '********'"),
+        // A key of a mapping in an expression, quoted, in a block text and behind other text.
+        (
+            r#"X: "{{ {'hunter2': NOPE}['q'] }}""#,
+            r#"X: "{{ {'********': NOPE}['********'] }}""#,
+        ),
+        (
+            "X: |\n  {{ {'hunter2': NOPE}['q'] }}",
+            "X: ********\n  {{ {********",
+        ),
+        (
+            "X: |\n  {% set a = {\n  'hunter2': NOPE} %}",
+            "X: ********\n  {******** {\n  ********",
+        ),
+        (
+            "X: |\n  p {{ {'hunter2': NOPE}['q'] }}",
+            "X: ********\n  ********",
+        ),
+        (
+            "X: |\n  p {{ 'a: hunter2' ~ NOPE }}\nname: b",
+            "X: ********\n  ********\n********",
+        ),
+        (
+            "X: |\n  p {{ 'a #hunter2' ~ NOPE }}",
+            "X: ********\n  ********",
+        ),
+        (
+            "X: |\n  {{ 'a\\' #hunter2' ~ NOPE }}",
+            "X: ********\n  {{ ********",
+        ),
+        (
+            "X: |\n  {{ ['it\\', {hunter2: x'] }}",
+            "X: ********\n  {{ [********",
+        ),
+    ] {
+        assert_eq!(Masked::new(text).text, shown, "{text}");
+    }
+}
+
 /// A configuration as people write it, whose secrets all hold `hunter2`.
 const MISTYPED: &str = r#"name: shop
 vault:
@@ -140,6 +223,8 @@ deliveries:
       URL: "pg://{{ A }}:hunter2@{{ 'B' }}/db"
       PLAIN: hunter2
       PIN: {template: 'hunter2', encoding: base64}
+      CODE: '{{ "a\"hunter2" ~ A }}'
+      KEY: "{{ {'hunter2': A}['it\\'s hunter2'] }}"
     require: ['A']
     to:
       - {file: {path: 'o.env', mode: '0400'}}
