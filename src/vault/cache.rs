@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::life::{Freshness, Lifetime, same_role};
-use crate::base::failure::Failure;
+use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
 use crate::base::material::Material;
 use crate::config::{Source, VaultRead};
@@ -51,13 +51,39 @@ impl LeaseCache {
         Ok(name)
     }
 
-    /// The data of one path: from the cache while it is valid, else from the server.
+    /// The data of one path: from the cache while it is valid, else from the server. `name` is its
+    /// one name. Where its mount has become another engine, the path has another name from now on:
+    /// then it is not absent.
     pub async fn fetch(
         &self,
         session: &Session,
-        read: &VaultRead,
+        name: &VaultRead,
     ) -> Result<Arc<Material>, Failure> {
-        let name = &self.named(session, read).await?;
+        let spellings: Vec<VaultRead> = {
+            let names = locked(&self.names);
+            let same = names.iter().filter(|(_, known)| *known == name);
+            same.map(|(read, _)| read.clone()).collect()
+        };
+        let outcome = self.fetch_named(session, name).await;
+        if let Err(failure) = &outcome
+            && (failure.absent || failure.class == Class::Configuration)
+        {
+            for read in &spellings {
+                if self.named(session, read).await? != *name {
+                    let what = format!("the mount of `{}` has become another engine", read.path);
+                    return Err(Failure::new(Class::Unavailable, what)
+                        .hint("nothing is to be done: the next try reads it there"));
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn fetch_named(
+        &self,
+        session: &Session,
+        name: &VaultRead,
+    ) -> Result<Arc<Material>, Failure> {
         let asking = locked(&self.asking)
             .entry(name.clone())
             .or_default()
@@ -176,7 +202,7 @@ impl LeaseCache {
             return;
         }
         self.lock().remove(name);
-        // When the secret comes back, it may be in another mount.
+        // The secret may be in another mount now.
         locked(&self.names).retain(|_, known| known != name);
     }
 

@@ -6,6 +6,7 @@
 //! server is asked which mount the path is in. But a path that was written with its `/v1/` is an
 //! exact request, and only that request is made.
 
+use tokio::time::Instant;
 use vaultrs::api::kv1::requests::GetSecretRequest;
 use vaultrs::api::kv2::requests::ReadSecretRequest;
 
@@ -32,8 +33,26 @@ pub(super) struct Question<'a> {
     pub(super) version: Option<u64>,
 }
 
-/// Reads a path, at the version if one is given.
+/// Reads a path, at the version if one is given. Before a secret counts as absent, its mount is
+/// asked for again: another engine may have taken its place.
 pub(super) async fn read(
+    access: &SharedLogin,
+    mounts: &Mounts,
+    question: Question<'_>,
+) -> Result<Material, RequestEnd> {
+    let begun = Instant::now();
+    let outcome = read_in_known_mount(access, mounts, question).await;
+    let depends_on_mount = matches!(
+        outcome,
+        Err(RequestEnd::Read(Cause::Absence(_) | Cause::Misuse(_)))
+    );
+    if depends_on_mount && mounts.has_changed(access, question.path, begun).await? {
+        return read_in_known_mount(access, mounts, question).await;
+    }
+    outcome
+}
+
+async fn read_in_known_mount(
     access: &SharedLogin,
     mounts: &Mounts,
     Question {

@@ -26,6 +26,12 @@ pub(super) struct Mount {
     pub(super) engine: Engine,
 }
 
+impl Mount {
+    fn holds(&self, path: &DataPath) -> bool {
+        path.beneath(&self.path).is_some()
+    }
+}
+
 /// The properties of an engine that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -55,7 +61,8 @@ type Known = tokio::sync::Mutex<Beneath>;
 /// The mounts with one first part.
 #[derive(Default)]
 struct Beneath {
-    mounts: Vec<Mount>,
+    /// Each with the time when it was asked for.
+    mounts: Vec<(Instant, Mount)>,
     /// The failure of the last request, and its time: for reads that waited for it.
     failed: Option<(Instant, RequestEnd)>,
 }
@@ -70,8 +77,7 @@ impl Mounts {
         let asked = Instant::now();
         let known = self.slot(path.first_part());
         let mut known = known.lock().await;
-        let holds = |mount: &&Mount| path.beneath(&mount.path).is_some();
-        if let Some(mount) = known.mounts.iter().find(holds) {
+        if let Some((_, mount)) = known.mounts.iter().find(|(_, mount)| mount.holds(path)) {
             return Ok(Some(mount.clone()));
         }
         if let Some((at, stop)) = &known.failed
@@ -88,7 +94,7 @@ impl Mounts {
                     engine = mount.engine.name(),
                     "vault mount found"
                 );
-                known.mounts.push(mount.clone());
+                known.mounts.push((asked, mount.clone()));
                 Ok(Some(mount))
             }
             Err(RequestEnd::Read(
@@ -105,6 +111,27 @@ impl Mounts {
                 known.failed = Some((Instant::now(), stop.clone()));
                 Err(stop)
             }
+        }
+    }
+
+    /// Whether another engine has taken the place of the mount of a path, which is asked for again
+    /// if it was known before this time.
+    pub(super) async fn has_changed(
+        &self,
+        access: &SharedLogin,
+        path: &DataPath,
+        since: Instant,
+    ) -> Result<bool, RequestEnd> {
+        let known = self.slot(path.first_part());
+        let before = {
+            let mut known = known.lock().await;
+            let mounts = &mut known.mounts;
+            let old = |(asked, mount): &(Instant, Mount)| mount.holds(path) && *asked < since;
+            mounts.iter().position(old).map(|at| mounts.remove(at).1)
+        };
+        match before {
+            None => Ok(false),
+            Some(before) => Ok(self.find(access, path).await?.as_ref() != Some(&before)),
         }
     }
 

@@ -2,6 +2,7 @@
 //! gave. Rows of faults.md.
 
 mod at_length;
+mod changed_mount;
 mod crowd;
 mod denied;
 mod leases;
