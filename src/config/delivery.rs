@@ -8,7 +8,7 @@ use super::check::Checker;
 use super::field::{ComputedField, FieldName, RawField};
 use super::located::{At, Ordered, Shown};
 use super::reaction::{RawReaction, Reaction};
-use super::source::{From, RawFrom};
+use super::source::{From, RawFrom, Source, VaultRead};
 use super::staleness::{OnFailure, Staleness};
 use super::target::{RawTarget, Target};
 use super::window::RawWindow;
@@ -86,6 +86,29 @@ pub struct Delivery {
     pub staleness: Staleness,
     /// Where it was written.
     pub at: Location,
+}
+
+impl Delivery {
+    /// The secrets that it reads in Vault, in order, each with all sources that read it: one secret
+    /// in several spellings is one. A source that sends something (PKI) reads none.
+    pub fn vault_secrets(&self) -> Vec<Vec<&From>> {
+        let mut secrets: Vec<(Source, Vec<&From>)> = Vec::new();
+        for from in &self.from {
+            let Some(read) = from.source.vault().filter(|read| read.write.is_none()) else {
+                continue;
+            };
+            let newest = VaultRead {
+                version: None,
+                ..read.clone()
+            };
+            let secret = Source::Vault(newest).whatever_its_spelling();
+            match secrets.iter_mut().find(|(known, _)| *known == secret) {
+                Some((_, readers)) => readers.push(from),
+                None => secrets.push((secret, vec![from])),
+            }
+        }
+        secrets.into_iter().map(|(_, readers)| readers).collect()
+    }
 }
 
 impl Checker<'_> {

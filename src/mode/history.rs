@@ -73,8 +73,12 @@ async fn versions(
     world: &World,
 ) -> Vec<(String, Result<Vec<KnownVersion>, Failure>)> {
     let mut all = Vec::new();
-    for from in &delivery.from {
-        let Some(read) = from.source.vault().filter(|read| read.write.is_none()) else {
+    for from in delivery
+        .vault_secrets()
+        .iter()
+        .filter_map(|readers| readers.first())
+    {
+        let Some(read) = from.source.vault() else {
             continue;
         };
         let asked = async { world.vault(&read.server)?.versions(read).await };

@@ -185,7 +185,7 @@ async fn roll_back(delivery: &Delivery, to: &To, world: &World) -> Result<Option
             let entry = journal.at(*time).ok_or_else(|| too_early(&journal))?;
             of_entry(delivery, entry, world).await?
         }
-        To::Version(version) => vec![of_vault(delivery, *version)?],
+        To::Version(version) => of_vault(delivery, *version)?,
         To::Commit(name) => of_commit(delivery, name, world).await?,
     };
     Ok(Some(history::begun(sources)))
@@ -273,15 +273,22 @@ fn uncommitted(file: &Path, version: &str) -> Failure {
     Failure::new(Class::Missing, what).hint("name a commit: `--rev COMMIT`")
 }
 
-/// The only Vault secret of the delivery, at this version.
-fn of_vault(delivery: &Delivery, version: u64) -> Result<Pin, Failure> {
+/// The only Vault secret of the delivery, at this version: each source that reads it.
+fn of_vault(delivery: &Delivery, version: u64) -> Result<Vec<Pin>, Failure> {
     let free = |from: &&From| {
         let read = from.source.vault();
-        read.is_some_and(|read| read.version.is_none() && read.write.is_none())
+        read.is_some_and(|read| read.version.is_none())
     };
-    let secrets: Vec<&From> = delivery.from.iter().filter(free).collect();
+    let mut secrets = delivery.vault_secrets();
+    for readers in &mut secrets {
+        readers.retain(free);
+    }
+    secrets.retain(|readers| !readers.is_empty());
     match secrets.as_slice() {
-        [only] => Ok((only.name(), version.to_string())),
+        [only] => {
+            let pins = only.iter().map(|from| (from.name(), version.to_string()));
+            Ok(pins.collect())
+        }
         [] => {
             let what = "it reads no secret in Vault whose version is free";
             let hint = "`--rev COMMIT` goes back to a commit of SOPS files";
@@ -316,6 +323,52 @@ async fn of_commit(delivery: &Delivery, name: &str, world: &World) -> Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load::of_text;
+
+    fn pinned(sources: &str) -> Result<Vec<String>, String> {
+        let one = "{address: 'https://a:1', auth: {token: {file: token}}}";
+        let config = of_text(&format!(
+            "vaults: {{default: {one}, b: {one}}}\ndeliveries: [{{name: a, from: [{sources}]}}]\n"
+        ));
+        let pins = of_vault(&config.deliveries[0], 3).map_err(|failure| failure.what)?;
+        let pins = pins
+            .into_iter()
+            .map(|(name, version)| format!("{name} {version}"));
+        Ok(pins.collect())
+    }
+
+    #[test]
+    fn a_version_pins_each_source_of_the_one_secret() {
+        for (sources, want) in [
+            ("{vault: kv/app}", &["vault kv/app 3"][..]),
+            (
+                "{vault: kv/app, pick: [A], encoding: base64}, {vault: kv/app, pick: [B]}",
+                &["vault kv/app 3", "vault kv/app 3"],
+            ),
+            (
+                "{vault: /v1/kv/data/app, pick: [A]}, {vault: kv/app, pick: [B]}",
+                &["vault kv/data/app 3", "vault kv/app 3"],
+            ),
+            (
+                "{vault: kv/app}, {vault: kv/other, version: 7}, {vault: pki/issue/a, write: {}}",
+                &["vault kv/app 3"],
+            ),
+        ] {
+            let want = want.iter().map(|&pin| pin.to_owned()).collect();
+            assert_eq!(pinned(sources), Ok(want), "{sources}");
+        }
+        for (sources, what) in [
+            ("{vault: kv/app}, {vault: kv/other}", "it reads 2 secrets"),
+            (
+                "{vault: kv/app}, {vault: kv/app, server: b}",
+                "it reads 2 secrets",
+            ),
+            ("{vault: kv/app, version: 7}", "it reads no secret in Vault"),
+        ] {
+            let why = pinned(sources).expect_err(sources);
+            assert!(why.starts_with(what), "{sources}: {why}");
+        }
+    }
 
     #[test]
     fn a_state_is_named_in_one_of_three_ways() {

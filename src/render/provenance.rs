@@ -32,12 +32,16 @@ pub(super) fn of_manifest(
     }))
 }
 
-/// The sources of a delivery, with the versions that were read.
+/// The sources of a delivery, with the versions that were read. What is read twice is named once.
 pub fn sources(delivery: &Delivery, fetched: &Fetched) -> Vec<SourceVersion> {
-    let sources = delivery.from.iter();
+    let mut sources = Vec::new();
+    for from in &delivery.from {
+        let read = version(&from.source, &from.at, fetched);
+        if !sources.contains(&read) {
+            sources.push(read);
+        }
+    }
     sources
-        .map(|from| version(&from.source, &from.at, fetched))
-        .collect()
 }
 
 fn version(source: &Source, written: &Location, fetched: &Fetched) -> SourceVersion {
