@@ -51,7 +51,7 @@ pub use process::Process;
 pub use reaction::{Reaction, SignalName, Workload};
 pub use reflector::{Reflector, SILENCE};
 pub use sidecar::{Collector, REFRESH, Sidecar};
-pub use source::{EarlierVersions, Encoding, From, Source, VaultRead};
+pub use source::{EarlierVersions, Encoding, From, NO_VERSION_0, Source, VaultRead};
 pub use staleness::{OnFailure, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,

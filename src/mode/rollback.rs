@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::{Ended, until_stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{HistoryEntry, Hold, Journal};
-use crate::config::{Config, Delivery, EarlierVersions, From};
+use crate::config::{Config, Delivery, EarlierVersions, From, NO_VERSION_0};
 use crate::disk::git::{self, COMMITS};
 use crate::envelope::sops::Locked;
 use crate::pass::history;
@@ -42,8 +42,10 @@ impl To {
         if text == "previous" {
             return Ok(Self::Previous);
         }
-        if let Ok(version) = text.parse() {
-            return Ok(Self::Version(version));
+        match text.parse() {
+            Ok(0) => return Err(NO_VERSION_0.to_owned()),
+            Ok(version) => return Ok(Self::Version(version)),
+            Err(_) => {}
         }
         let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).ok();
         let time = text.parse::<Timestamp>().ok();
@@ -385,6 +387,10 @@ mod tests {
         }
         for text in ["", "-1", "yesterday", "v3", "1.5"] {
             assert!(To::parse(text).is_err(), "{text}");
+        }
+        for text in ["0", "00", "+0"] {
+            let why = To::parse(text).expect_err(text);
+            assert!(why.contains("the first is 1"), "{text}: {why}");
         }
     }
 }

@@ -119,6 +119,7 @@ const ROWS: &[Row] = &[
     row("a flag that does not exist", "job --dryrun", "", 2, "--dryrun", "--dry-run"),
     row("a deadline in weeks", "job --deadline 1w", "", 2, "7d", "--help"),
     row("a level that is none", "check --log loud", "", 2, "loud", "--help"),
+    row("a way back to version 0", "job --to 0", "", 2, "the first is 1", "--help"),
     row("a secret as an argument", "job --token=hvs.CAESIJlSnE0qfTr0mZ8aVQcanary", "", 2, "argument", "file"),
     row("a place that does not exist", "explain deliveries.to.fil", "", 2, "deliveries.to", "did you mean `file`?"),
     row("a start that is not named", "new", "", 2, "configuration", "sops-env"),

@@ -17,7 +17,7 @@ use crate::base::history::Hold;
 use crate::format::document::DocumentFormat;
 use vault::RawVersion;
 
-pub use vault::VaultRead;
+pub use vault::{NO_VERSION_0, VaultRead};
 
 /// Exactly one source, and what is taken from it.
 #[derive(Debug, Deserialize, JsonSchema)]

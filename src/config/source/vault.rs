@@ -84,6 +84,9 @@ impl Checker<'_> {
     }
 }
 
+/// Vault reads version 0 as the newest.
+pub const NO_VERSION_0: &str = "no secret has a version 0: the first is 1";
+
 /// Version of a KV v2 secret, or the variable that says it.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
@@ -132,7 +135,7 @@ impl Checker<'_> {
             }
         };
         if version == 0 {
-            self.problem(&at, "no secret has a version 0: the first is 1", hint);
+            self.problem(&at, NO_VERSION_0, hint);
         }
         Some(version)
     }
