@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::Checker;
-use super::located::{At, Shown};
+use super::located::{At, Hidden, Shown};
 use super::problem::Problem;
 use super::target::RawSecret;
 use super::{Delivery, SecretRef, Target};
@@ -30,7 +30,7 @@ pub struct RawReflect {
     pub pick: Vec<At<Shown>>,
     /// Labels of the copies. Those of the Secret are not copied.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, At<Hidden>>,
     /// `false`: the copies are all there is, and nothing is written at the Secret's own place.
     #[serde(default = "super::located::yes")]
     pub home: bool,
@@ -106,7 +106,7 @@ impl Checker<'_> {
                 "remove one of the two",
             );
         }
-        self.no_marks(&at, "label", &labels);
+        let labels = self.metadata(&at, "label", labels);
         let mut globs = self.globs(&namespaces);
         if namespaces.is_empty() {
             globs.extend(Glob::parse("*"));

@@ -73,6 +73,7 @@ pub struct ComputedField {
 
 impl Checker<'_> {
     pub(super) fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
+        self.no_variable(&written, "the field", &name);
         let (template, encoding) = match &written.value {
             RawField::Template(text) => (written.with(Hidden(text.clone())), None),
             RawField::Encoded(RawEncodedField { template, encoding }) => {

@@ -101,6 +101,7 @@ impl Checker<'_> {
 
     pub(super) fn server(&mut self, name: &str, written: At<RawVault>) -> Option<VaultServer> {
         let at = self.location(&written);
+        self.no_variable(&written, "the server", name);
         let RawVault {
             address,
             namespace,

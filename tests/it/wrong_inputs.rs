@@ -79,6 +79,8 @@ const ROWS: &[Row] = &[
     row("a delivery twice", "check", "deliveries:\n  - {name: a, fields: {A: b}}\n  - {name: a, fields: {A: b}}\n", 2, "keyferry.yaml:3:5", "rename one"),
     row("a variable that is not set", "check", "deliveries: [{name: a, fields: {A: b}, to: [{file: {path: '${WHERE}/a.env'}}]}]\n", 2, "keyferry.yaml:1:59", "set it"),
     row("a secret from the environment", "check", "deliveries: [{name: '${DB_PASSWORD}', fields: {A: b}}]\n", 2, "keyferry.yaml:1:21", "file"),
+    row("a server by a variable that is not set", "check", "vault: {address: 'https://v', auth: {token: {file: token}}}\ndeliveries: [{name: a, from: [{vault: kv/a, server: '${WHERE}'}]}]\n", 2, "keyferry.yaml:2:53", "set it"),
+    row("a variable in the name of a label", "check", "name: a\ndeliveries: [{name: a, fields: {A: b}, to: [{secret: {name: s, labels: {'${WHERE}': b}}}]}]\n", 2, "keyferry.yaml:2:", "write the name itself"),
     row("a file of unknown format", "check", "deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a.cfg}}]}]\n", 2, "keyferry.yaml:1:59", "format"),
     row("a format that is none", "check", "deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a, format: envfile}}]}]\n", 2, "keyferry.yaml:1:70", "dotenv"),
     row("a mode without quotes", "check", "deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a.env, mode: 999}}]}]\n", 2, "keyferry.yaml:1:72", "0440"),

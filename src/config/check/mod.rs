@@ -178,6 +178,18 @@ impl Checker<'_> {
         }
     }
 
+    /// Refuses a variable in a name that stands before its `:`. Two such names could become one.
+    pub(super) fn no_variable<T>(&mut self, value: &At<T>, what: &str, name: &str) {
+        if name.contains("${") {
+            let what = format!("{what} `{name}` has a variable, and none is filled in there");
+            self.problem(
+                value,
+                what,
+                "write the name itself; its value may have variables",
+            );
+        }
+    }
+
     /// A text that must not be empty.
     pub(super) fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);

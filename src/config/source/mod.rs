@@ -50,8 +50,7 @@ pub struct RawFrom {
     /// A Kubernetes Secret.
     pub secret: Option<At<RawSecretRef>>,
     /// Put before the name of each field.
-    #[serde(default)]
-    pub prefix: Shown,
+    pub prefix: Option<At<Shown>>,
     /// Only these fields; `a.b.0` reaches inside.
     #[serde(default)]
     pub pick: Vec<At<Shown>>,
@@ -172,17 +171,20 @@ impl Checker<'_> {
         ];
         let source = self.only(&at, "a source", sources);
         let rename = rename.0.iter();
-        let rename = rename.map(|(old, new)| (old.clone(), self.name(new, "the new name")));
+        let rename = rename.map(|(old, new)| {
+            let old = self.text(&new.with(Shown(old.clone())));
+            (old, self.name(new, "the new name"))
+        });
         let rename = rename.collect();
         Some(From {
             source: source?,
-            prefix: prefix.0,
+            prefix: prefix.map_or_else(String::new, |prefix| self.text(&prefix)),
             pick: self.names(&pick, "this field"),
             rename,
             overrides: r#override,
             optional,
             encoding,
-            flatten: flatten.map(|joiner| joiner.value.0),
+            flatten: flatten.map(|joiner| self.text(&joiner)),
             at,
         })
     }

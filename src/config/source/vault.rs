@@ -54,6 +54,10 @@ impl Checker<'_> {
         at: &At<Shown>,
         server: Option<At<Shown>>,
     ) -> Option<VaultRead> {
+        let server = match server {
+            Some(server) => self.server_name(&server)?,
+            None => DEFAULT_SERVER.to_owned(),
+        };
         let path = text.trim_matches('/');
         let (path, whole) = match path.strip_prefix("v1/") {
             Some(path) => (path, true),
@@ -75,12 +79,19 @@ impl Checker<'_> {
             return None;
         }
         Some(VaultRead {
-            server: server.map_or_else(|| DEFAULT_SERVER.to_owned(), |server| server.value.0),
+            server,
             path: path.to_owned(),
             exact: whole && !path.contains("/data/"),
             version: None,
             write: None,
         })
+    }
+
+    /// The name of a server; nothing where a variable in it cannot be filled in.
+    fn server_name(&mut self, written: &At<Shown>) -> Option<String> {
+        let before = self.problems.len();
+        let name = self.name(written, "the name of the server");
+        (self.problems.len() == before).then_some(name)
     }
 }
 

@@ -29,10 +29,10 @@ pub struct RawSecret {
     pub registries: Vec<At<RawRegistry>>,
     /// Labels to set.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, At<Hidden>>,
     /// Annotations to set.
     #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, At<Hidden>>,
     /// Make it immutable; then a change needs `recreate`.
     #[serde(default)]
     pub immutable: bool,
@@ -136,8 +136,8 @@ impl Checker<'_> {
             recreate,
             force,
         } = written.value;
-        self.no_marks(&location, "label", &labels);
-        self.no_marks(&location, "annotation", &annotations);
+        let labels = self.metadata(&location, "label", labels);
+        let annotations = self.metadata(&location, "annotation", annotations);
         let kind = self.secret_kind(kind.as_ref(), registries);
         if immutable && !recreate {
             self.problem(
@@ -163,17 +163,26 @@ impl Checker<'_> {
         })
     }
 
-    /// Refuses labels and annotations that mark the owner of a Secret: only keyferry sets them.
-    pub(in crate::config) fn no_marks(
+    /// Labels or annotations. Those that mark the owner of a Secret are refused: only keyferry sets
+    /// them.
+    pub(in crate::config) fn metadata(
         &mut self,
         at: &Location,
         kind: &str,
-        map: &BTreeMap<String, String>,
-    ) {
-        for key in map.keys().filter(|key| *key == MARK || is_provenance(key)) {
-            let what = format!("the {kind} `{key}` is keyferry's own mark of what it may change");
-            self.problem(at, what, "leave it out; other labels are free");
+        written: BTreeMap<String, At<Hidden>>,
+    ) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (key, value) in written {
+            if key == MARK || is_provenance(&key) {
+                let what =
+                    format!("the {kind} `{key}` is keyferry's own mark of what it may change");
+                self.problem(at, what, "leave it out; other labels are free");
+            }
+            self.no_variable(&value, &format!("the name of the {kind}"), &key);
+            let value = self.text(&value);
+            all.insert(key, value);
         }
+        all
     }
 
     fn secret_kind(

@@ -4,6 +4,7 @@ mod alternatives;
 mod at_once;
 mod manifests;
 mod name;
+mod variables;
 mod windows;
 
 use std::io;
