@@ -181,6 +181,27 @@ impl VaultAuth {
             } => vec![role_id_file, secret_id_file],
         }
     }
+
+    /// The same files, to be changed.
+    pub(super) fn files_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Kubernetes { token_file, .. } => vec![token_file],
+            Self::Jwt {
+                token: JwtSource::File(file),
+                ..
+            }
+            | Self::Token { file } => vec![file],
+            Self::Jwt {
+                token: JwtSource::GithubActions { .. },
+                ..
+            } => Vec::new(),
+            Self::AppRole {
+                role_id_file,
+                secret_id_file,
+                ..
+            } => vec![role_id_file, secret_id_file],
+        }
+    }
 }
 
 /// Where a pod finds its ServiceAccount token when no other is projected.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::auth::{RawAuth, VaultAuth};
 use super::check::Checker;
 use super::located::{At, Shown};
-use super::{Config, Location};
+use super::{Config, Location, target};
 use crate::base::address::{is_bare, is_private};
 use crate::base::failure::Class;
 
@@ -71,6 +71,20 @@ impl VaultServer {
             auth_at: Location::default(),
             ..self.clone()
         }
+    }
+
+    /// Whether another file declares the same server. Paths are compared by spelling, without
+    /// `..`: each begins with the folder of its own file.
+    pub(super) fn is_also(&self, other: &Self) -> bool {
+        let normal = |server: &Self| {
+            let mut server = server.anywhere();
+            let files = server.auth.files_mut().into_iter();
+            files
+                .chain(&mut server.ca_file)
+                .for_each(|file| *file = target::normal(file));
+            server
+        };
+        normal(self) == normal(other)
     }
 }
 

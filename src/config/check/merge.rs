@@ -27,11 +27,18 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     for server in vaults {
         if let Some(first) = servers.get(&server.name) {
             // Files may declare the same server, each in full, and are then used together.
-            if first.anywhere() == server.anywhere() {
+            if first.is_also(&server) {
                 continue;
             }
             let what = format!("vault server `{}`", server.name);
-            problems.push(twice(&what, &first.at, &server.at, RENAME));
+            let remedy = match server.name == DEFAULT_SERVER {
+                true => {
+                    "make both equal, or move one to `vaults: {NAME: …}` and say `server: NAME` in \
+                     its sources"
+                }
+                false => "make both equal, or rename one and say its new name in `server:`",
+            };
+            problems.push(twice(&what, &first.at, &server.at, remedy));
         }
         servers.insert(server.name.clone(), server);
     }
@@ -47,7 +54,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     }
     let reflector_at = reflectors.first().map(|(at, _)| at.clone());
     let reflector = once(reflectors, "`reflector`", "make one of them", problems);
-    let mark_key = once(mark_keys, "the section `markKey`", RENAME, problems);
+    let mark_key = once(mark_keys, "the section `markKey`", KEEP_ONE, problems);
     let unsigned = declared_copies::unsigned(&deliveries, mark_key.as_ref());
     problems.extend(unsigned.filter(|_| !lost));
     let named = manifests
@@ -67,7 +74,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         name,
         vaults: servers,
         keys,
-        sidecar: once(sidecars, "the section `sidecar`", RENAME, problems).unwrap_or_default(),
+        sidecar: once(sidecars, "the section `sidecar`", KEEP_ONE, problems).unwrap_or_default(),
         deliveries,
         reflector,
         mark_key,
@@ -135,6 +142,9 @@ fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultS
 
 /// Hint for two items with one name.
 const RENAME: &str = "rename one";
+
+/// Hint for two sections that have no name.
+const KEEP_ONE: &str = "keep one of them";
 
 fn twice(what: &str, first: &Location, second: &Location, remedy: &str) -> Problem {
     Problem::new(

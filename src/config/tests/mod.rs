@@ -528,7 +528,7 @@ fn several_files_make_one_configuration() {
     assert!(
         line(&problems).contains(
             "conf/b.yaml:1:8: vault server `default` is declared twice; \
-        the first is at conf/a.yaml:1:8"
+        the first is at conf/a.yaml:1:8; make both equal, or move one to `vaults: {NAME: …}` and say `server: NAME`"
         ),
         "{}",
         line(&problems)
@@ -539,6 +539,55 @@ fn several_files_make_one_configuration() {
             .contains("delivery `a` is declared twice"),
         "{problems}"
     );
+}
+
+#[test]
+fn one_server_may_be_written_in_files_of_two_folders() {
+    let auths = [
+        "token: {file: FOLDER/t}",
+        "jwt: {role: r, tokenFile: FOLDER/t}",
+        "kubernetes: {role: r, tokenFile: FOLDER/t}",
+        "appRole: {roleIdFile: FOLDER/r, secretIdFile: FOLDER/s}",
+    ];
+    for auth in auths {
+        let server = format!("{{address: 'https://v', caFile: FOLDER/ca.pem, auth: {{{auth}}}}}\n");
+        let load = |key: &str, folders: [&str; 2]| {
+            let [one, two] =
+                folders.map(|folder| key.replace('V', &server.replace("FOLDER", folder)));
+            let delivery = "deliveries: [{name: a, fields: {A: b}}]\n";
+            let files = [
+                ("conf/a.yaml", one.as_str()),
+                ("conf/b.yaml", &two),
+                ("conf/c.yaml", delivery),
+            ];
+            load_files(&files, None)
+        };
+        for folders in [["d1/..", "d2/.."], ["d", "./d"], ["..", "../d/.."]] {
+            let problems = load("vault: V", folders).err();
+            assert!(problems.is_none(), "{problems:?}");
+        }
+        for (key, hint) in [
+            (
+                "vault: V",
+                "make both equal, or move one to `vaults: {NAME: …}`",
+            ),
+            (
+                "vaults: {x: V}",
+                "make both equal, or rename one and say its new name in `server:`",
+            ),
+        ] {
+            let told = line(&load(key, ["d1", "d2"]).expect_err(key));
+            assert!(told.contains(hint), "{told}");
+        }
+    }
+    for section in ["sidecar: {}\n", "markKey: {}\n"] {
+        let files = [("conf/a.yaml", section), ("conf/b.yaml", section)];
+        let told = line(&load_files(&files, None).expect_err(section));
+        assert!(
+            told.contains("declared twice") && told.contains("keep one of them"),
+            "{told}"
+        );
+    }
 }
 
 #[test]
