@@ -71,25 +71,48 @@ fn no_key(walked: &[&str], key: &str, known: &[String]) -> NoKey {
     }
 }
 
-/// The schema behind references, lists and optional values.
+/// The schema behind references, lists and optional values. Of several, it is the one with keys.
 fn resolved<'a>(schema: &'a Value, definitions: &'a Value) -> &'a Value {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.rsplit('/').next().unwrap_or_default();
-        return resolved(&definitions[name], definitions);
-    }
+    let schema = defined(schema, definitions);
     if schema["properties"].is_object() {
         return schema;
     }
-    let choices = schema["anyOf"].as_array().map(Vec::as_slice);
-    let choice = choices.unwrap_or_default().iter();
-    let mut not_null = choice.filter(|one| one["type"] != "null");
-    if let Some(first) = not_null.next() {
-        return resolved(first, definitions);
+    let choices = alternatives(schema).map(|one| resolved(one, definitions));
+    let choices: Vec<&Value> = choices.collect();
+    let with_keys = choices.iter().find(|one| one["properties"].is_object());
+    if let Some(choice) = with_keys.or(choices.first()) {
+        return choice;
     }
     match schema.get("items") {
         Some(items) => resolved(items, definitions),
         None => schema,
     }
+}
+
+/// The schema behind references and optional values.
+fn defined<'a>(schema: &'a Value, definitions: &'a Value) -> &'a Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap_or_default();
+        return defined(&definitions[name], definitions);
+    }
+    let mut choices = alternatives(schema);
+    match (choices.next(), choices.next()) {
+        (Some(only), None) => defined(only, definitions),
+        _ => schema,
+    }
+}
+
+/// What a value may be, except that it may be absent.
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    let choices = schema["anyOf"].as_array().map(Vec::as_slice);
+    let choices = choices.unwrap_or_default().iter();
+    choices.filter(|one| one["type"] != "null")
+}
+
+/// The types of all alternatives; `None` where there is only one.
+fn kinds(schema: &Value, named: &dyn Fn(&str) -> String) -> Option<String> {
+    let kinds: Vec<String> = alternatives(schema).map(|one| kind(one, named)).collect();
+    (kinds.len() > 1).then(|| kinds.join(", or "))
 }
 
 /// One page for a terminal.
@@ -101,13 +124,17 @@ fn page(path: &str, at: &Value, definitions: &Value) -> String {
     };
     let _ = writeln!(out, "{title}: {}\n", kind(at, &plain_name));
     let inner = resolved(at, definitions);
-    let (own, of_kind) = (said(at), said(inner));
-    for text in [&own, &of_kind] {
+    let definition = defined(at, definitions);
+    let choices = kinds(definition, &plain_name);
+    let of_kind = match choices {
+        Some(_) => said(definition),
+        None => said(inner),
+    };
+    let mut texts = vec![said(at), of_kind];
+    texts.dedup();
+    for text in texts.into_iter().chain(choices) {
         if !text.is_empty() {
-            folded(&mut out, 0, text);
-        }
-        if own == of_kind {
-            break;
+            folded(&mut out, 0, &text);
         }
     }
     let rows: Vec<(String, String, String)> = match (inner["properties"].as_object(), words(inner))
@@ -181,12 +208,8 @@ pub fn markdown() -> String {
         }
         let words = words(definition);
         if words.is_empty() {
-            let choices = definition["anyOf"].as_array().map(Vec::as_slice);
-            let kinds: Vec<String> = match choices {
-                Some(choices) => choices.iter().map(|one| kind(one, &link)).collect(),
-                None => vec![kind(definition, &link)],
-            };
-            let _ = writeln!(out, "{}", kinds.join(", or "));
+            let kinds = kinds(definition, &link).unwrap_or_else(|| kind(definition, &link));
+            let _ = writeln!(out, "{kinds}");
             continue;
         }
         out.push_str("| value | meaning |\n|---|---|\n");
@@ -237,12 +260,8 @@ fn kind(schema: &Value, named: &dyn Fn(&str) -> String) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         return named(name.rsplit('/').next().unwrap_or_default());
     }
-    if let Some(choices) = schema["anyOf"].as_array() {
-        let mut choices = choices.iter().filter(|one| one["type"] != "null");
-        return choices
-            .next()
-            .map(|one| kind(one, named))
-            .unwrap_or_default();
+    if let Some(first) = alternatives(schema).next() {
+        return kinds(schema, named).unwrap_or_else(|| kind(first, named));
     }
     if let Some(items) = schema.get("items") {
         return format!("list of {}", kind(items, named));
@@ -291,6 +310,26 @@ mod tests {
                 "deliveries.to.file.format",
                 "deliveries.to.file.format: FileFormat",
                 "dotenv  ",
+            ),
+            (
+                "deliveries.fields.KEY",
+                "deliveries.fields.KEY: Field",
+                "\ntext, or EncodedField\n",
+            ),
+            (
+                "deliveries.fields.KEY",
+                "deliveries.fields.KEY: Field",
+                "template (required)  text",
+            ),
+            (
+                "deliveries.fields.KEY.encoding",
+                "deliveries.fields.KEY.encoding: FieldEncoding",
+                "base64  ",
+            ),
+            (
+                "deliveries.from.version",
+                "deliveries.from.version: Version",
+                "\nnumber, or text\n",
             ),
         ] {
             let page = explain(path).unwrap_or_else(|why| panic!("{path}: {why:?}"));

@@ -124,6 +124,7 @@ const ROWS: &[Row] = &[
     row("a way back to version 0", "job --to 0", "", 2, "the first is 1", "--help"),
     row("a secret as an argument", "job --token=hvs.CAESIJlSnE0qfTr0mZ8aVQcanary", "", 2, "argument", "file"),
     row("a place that does not exist", "explain deliveries.to.fil", "", 2, "deliveries.to", "did you mean `file`?"),
+    row("a key of a computed field that does not exist", "explain deliveries.fields.A.encodin", "", 2, "deliveries.fields.A", "did you mean `encoding`?"),
     row("a start that is not named", "new", "", 2, "configuration", "sops-env"),
     row("a program that is not there", "exec -- no-such-program", "deliveries: [{name: a, fields: {A: b}}]\n", 2, "no-such-program", "PATH"),
     row("a delivery that is not there", "exec --delivery b -- true", "deliveries: [{name: a, fields: {A: b}}]\n", 2, "`b`", "there are: a"),
