@@ -135,6 +135,31 @@ fn a_file_goes_back_stays_there_and_is_released() {
 }
 
 #[test]
+fn one_secret_in_two_sources_goes_back_as_one() {
+    let bao = OpenBao::start();
+    let folder = place(&bao, "{file: {path: app.env}}");
+    let config = fs::read_to_string(folder.path().join("keyferry.yaml")).unwrap();
+    let two = "{vault: kv/app, pick: [KEY], encoding: base64}, \
+        {vault: kv/data/app, pick: [PASSWORD]}, {vault: kv/app, pick: [USER]}";
+    folder.write("keyferry.yaml", config.replace("{vault: kv/app}", two));
+    for version in 1..=2 {
+        bao.put(
+            "app",
+            &json!({"PASSWORD": VALUES[version], "USER": "shop", "KEY": "a2V5"}),
+        );
+        run(&folder, &["job"]).expect(0);
+    }
+    run(&folder, &["job", "--to", "1"]).expect(0);
+    assert_eq!(delivered(folder.path()), 1);
+    let told = history(&folder, |run| run);
+    let held = json!({"vault kv/app": "1", "vault kv/data/app": "1"});
+    assert_eq!(told["held"]["sources"], held);
+    assert_eq!(told["vault"].as_array().map(Vec::len), Some(1), "{told:#}");
+    let sources = told["entries"][0]["sources"].as_array().map(Vec::len);
+    assert_eq!(sources, Some(2), "{told:#}");
+}
+
+#[test]
 fn row_199_what_cannot_be_had_again_is_not_held() {
     let bao = OpenBao::start();
     let folder = place(&bao, "{file: {path: app.env}}");
