@@ -228,13 +228,9 @@ impl Reader {
 
 /// Whether this is a name, `fields.name` or `fields["name"]`.
 fn is_field(operand: &Expr) -> bool {
-    match &operand.kind {
-        Kind::Name(_) => true,
-        Kind::Member(of, _) | Kind::Item(of, _) => {
-            matches!(&of.kind, Kind::Name(name) if name == FIELDS)
-        }
-        _ => false,
-    }
+    let is_fields = |of: &Expr| matches!(&of.kind, Kind::Name(name) if name == FIELDS);
+    matches!(operand.kind, Kind::Name(_))
+        || matches!(&operand.kind, Kind::Member(of, _) | Kind::Item(of, _) if is_fields(of))
 }
 
 fn constant_kind(value: &minijinja::Value, span: Span) -> Result<Kind, TemplateError> {
