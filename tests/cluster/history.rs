@@ -142,10 +142,10 @@ fn one_secret_in_two_sources_goes_back_as_one() {
     let two = "{vault: kv/app, pick: [KEY], encoding: base64}, \
         {vault: kv/data/app, pick: [PASSWORD]}, {vault: kv/app, pick: [USER]}";
     folder.write("keyferry.yaml", config.replace("{vault: kv/app}", two));
-    for version in 1..=2 {
+    for value in &VALUES[1..=2] {
         bao.put(
             "app",
-            &json!({"PASSWORD": VALUES[version], "USER": "shop", "KEY": "a2V5"}),
+            &json!({"PASSWORD": value, "USER": "shop", "KEY": "a2V5"}),
         );
         run(&folder, &["job"]).expect(0);
     }

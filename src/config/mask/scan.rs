@@ -130,7 +130,8 @@ impl Scanner<'_> {
             .is_some_and(|&(_, in_template)| in_template)
     }
 
-    /// Whether only marks of YAML stand before this place on its line: elsewhere, `a: b` is a value.
+    /// Whether only marks of YAML stand before this place on its line: elsewhere, `a: b` is a
+    /// value.
     fn begins_an_entry(&self, at: usize) -> bool {
         let line = self.text[..at].rsplit('\n').next().unwrap_or_default();
         let in_braces = self.open.last().is_some_and(|&(open, _)| open == '{');
