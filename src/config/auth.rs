@@ -133,6 +133,29 @@ pub enum JwtSource {
     },
 }
 
+/// The files of a login, shared or to be changed.
+macro_rules! files_of {
+    ($auth:expr) => {
+        match $auth {
+            Self::Kubernetes { token_file, .. } => vec![token_file],
+            Self::Jwt {
+                token: JwtSource::File(file),
+                ..
+            }
+            | Self::Token { file } => vec![file],
+            Self::Jwt {
+                token: JwtSource::GithubActions { .. },
+                ..
+            } => Vec::new(),
+            Self::AppRole {
+                role_id_file,
+                secret_id_file,
+                ..
+            } => vec![role_id_file, secret_id_file],
+        }
+    };
+}
+
 impl VaultAuth {
     /// Mount of the auth method; `None` where the login has none.
     pub fn mount(&self) -> Option<&str> {
@@ -163,44 +186,12 @@ impl VaultAuth {
 
     /// The files that hold our credentials.
     pub fn files(&self) -> Vec<&Path> {
-        match self {
-            Self::Kubernetes { token_file, .. } => vec![token_file],
-            Self::Jwt {
-                token: JwtSource::File(file),
-                ..
-            }
-            | Self::Token { file } => vec![file],
-            Self::Jwt {
-                token: JwtSource::GithubActions { .. },
-                ..
-            } => Vec::new(),
-            Self::AppRole {
-                role_id_file,
-                secret_id_file,
-                ..
-            } => vec![role_id_file, secret_id_file],
-        }
+        files_of!(self)
     }
 
     /// The same files, to be changed.
     pub(super) fn files_mut(&mut self) -> Vec<&mut PathBuf> {
-        match self {
-            Self::Kubernetes { token_file, .. } => vec![token_file],
-            Self::Jwt {
-                token: JwtSource::File(file),
-                ..
-            }
-            | Self::Token { file } => vec![file],
-            Self::Jwt {
-                token: JwtSource::GithubActions { .. },
-                ..
-            } => Vec::new(),
-            Self::AppRole {
-                role_id_file,
-                secret_id_file,
-                ..
-            } => vec![role_id_file, secret_id_file],
-        }
+        files_of!(self)
     }
 }
 
