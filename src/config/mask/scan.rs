@@ -74,11 +74,12 @@ impl Scanner<'_> {
         let written = self.text[range.clone()].trim_end();
         let after = self.text[range.end..].trim_start_matches(' ');
         let in_template = self.is_in_template();
+        let is_quoted = written.starts_with(['"', '\'']);
         let is_key = after.starts_with(':')
             && self.begins_an_entry(range.start)
             && !in_template
-            && (written.starts_with(['"', '\'']) || !template::opens(written));
-        if written.starts_with(['"', '\''])
+            && (is_quoted || !template::opens(written));
+        if is_quoted
             && (self.lacks_a_quote(written, after, is_key)
                 || (in_template && written.contains('\\')))
         {
@@ -111,7 +112,7 @@ impl Scanner<'_> {
                     .map(|part| base + part.start..base + part.end),
             );
             // Nothing but a quote says where a template ends.
-            if parts.unclear && !written.starts_with(['"', '\'']) {
+            if parts.unclear && !is_quoted {
                 self.hide_from(range.start);
             }
         }

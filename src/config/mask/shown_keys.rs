@@ -48,8 +48,7 @@ impl Keys {
 
     fn key(&mut self, key: &str, of: &Value, all: &Value, seen: &mut BTreeSet<String>) {
         if let Some(name) = of["$ref"].as_str() {
-            let of = all.pointer(name.trim_start_matches('#'));
-            let of = of.unwrap_or(&Value::Null);
+            let of = defined(of, all);
             return match of["properties"].is_object() {
                 true if seen.insert(name.to_owned()) => self.read(of, all, seen),
                 true => {}
@@ -72,14 +71,8 @@ impl Keys {
             None if is("object") => match &of["additionalProperties"] {
                 more if is_ours(more, all) => return self.key(key, more, all, seen),
                 more => {
-                    let name = more["$ref"].as_str().unwrap_or_default();
-                    let of = all.pointer(name.trim_start_matches('#'));
-                    let kinds = of.and_then(|of| of["anyOf"].as_array());
-                    for one in kinds
-                        .into_iter()
-                        .flatten()
-                        .filter(|one| one["$ref"].is_string())
-                    {
+                    let kinds = defined(more, all)["anyOf"].as_array().into_iter().flatten();
+                    for one in kinds.filter(|one| one["$ref"].is_string()) {
                         self.key(key, one, all, seen);
                     }
                     &mut self.closed
@@ -94,7 +87,15 @@ impl Keys {
 
 /// Whether the schema is a mapping with keys of ours.
 fn is_ours(of: &Value, all: &Value) -> bool {
-    let name = of["$ref"].as_str();
-    let of = name.and_then(|name| all.pointer(name.trim_start_matches('#')));
-    of.is_some_and(|of| of["properties"].is_object())
+    of["$ref"].is_string() && defined(of, all)["properties"].is_object()
+}
+
+/// The schema that a reference names; any other stays as it is.
+fn defined<'a>(of: &'a Value, all: &'a Value) -> &'a Value {
+    match of["$ref"].as_str() {
+        Some(name) => all
+            .pointer(name.trim_start_matches('#'))
+            .unwrap_or(&Value::Null),
+        None => of,
+    }
 }
