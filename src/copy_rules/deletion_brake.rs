@@ -254,8 +254,7 @@ impl Brake {
             let early = self.early.get(source);
             if pending.released || early.is_some_and(|(count, _)| *count >= held) {
                 self.early.remove(source);
-                // Released deletions do not count when the next ones are judged.
-                (pending.done, pending.vanished) = (VecDeque::new(), None);
+                pending.forget_past();
                 going.push(source.clone());
                 continue;
             }
@@ -263,7 +262,7 @@ impl Brake {
             match pending.verdict(most, gone.mass(Some(&source.1.namespace))) {
                 Verdict::Hold(_) if covers_all => {
                     left -= held;
-                    (pending.done, pending.vanished) = (VecDeque::new(), None);
+                    pending.forget_past();
                     going.push(source.clone());
                 }
                 Verdict::Go => {
@@ -392,6 +391,11 @@ impl Pending {
                 Some(_) | None => Verdict::Go,
             },
         }
+    }
+
+    /// Released deletions do not count when the next ones are judged.
+    fn forget_past(&mut self) {
+        (self.done, self.vanished) = (VecDeque::new(), None);
     }
 
     /// The number changed: all are judged again, and an earlier release was for another number.

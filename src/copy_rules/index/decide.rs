@@ -195,16 +195,14 @@ impl Index {
             // source, or of none that still gives, could become a copy of this one: the version of
             // the source that it records, or else the content, must be the same.
             let is_unnamed = copy.from.is_none() && copy.dialect == claim.dialect;
-            let is_theirs = is_here || (is_unnamed && copy.is_made_from(claim.facts));
-            return match copy.digest {
-                _ if !self.rules.adopt || !(is_here || is_unnamed) => {
-                    Decision::Refuse(CopyRefusal::Foreign)
+            let is_same = copy.is_made_from(claim.facts) || copy.digest == Some(content.digest);
+            let is_theirs = is_here || (is_unnamed && is_same);
+            return match (self.rules.adopt, is_theirs) {
+                (true, true) => write(How::Adopt(copy.uid, copy.version), CopyReason::Adopted),
+                (true, false) if is_unnamed && copy.digest.is_none() => {
+                    Decision::Compare(claim.source.clone())
                 }
-                Some(digest) if !is_theirs && digest != content.digest => {
-                    Decision::Refuse(CopyRefusal::Foreign)
-                }
-                None if !is_theirs => Decision::Compare(claim.source.clone()),
-                Some(_) | None => write(How::Adopt(copy.uid, copy.version), CopyReason::Adopted),
+                (_, _) => Decision::Refuse(CopyRefusal::Foreign),
             };
         }
         match copy.verdict {
