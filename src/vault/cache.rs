@@ -51,35 +51,9 @@ impl LeaseCache {
         Ok(name)
     }
 
-    /// The data of one path: from the cache while it is valid, else from the server. `name` is its
-    /// one name. Where its mount has become another engine, the path has another name from now on:
-    /// then it is not absent.
+    /// The data of one path, by its one name: from the cache while it is valid, else from the
+    /// server.
     pub async fn fetch(
-        &self,
-        session: &Session,
-        name: &VaultRead,
-    ) -> Result<Arc<Material>, Failure> {
-        let spellings: Vec<VaultRead> = {
-            let names = locked(&self.names);
-            let same = names.iter().filter(|(_, known)| *known == name);
-            same.map(|(read, _)| read.clone()).collect()
-        };
-        let outcome = self.fetch_named(session, name).await;
-        if let Err(failure) = &outcome
-            && (failure.absent || failure.class == Class::Configuration)
-        {
-            for read in &spellings {
-                if self.named(session, read).await? != *name {
-                    let what = format!("the mount of `{}` has become another engine", read.path);
-                    return Err(Failure::new(Class::Unavailable, what)
-                        .hint("nothing is to be done: the next try reads it there"));
-                }
-            }
-        }
-        outcome
-    }
-
-    async fn fetch_named(
         &self,
         session: &Session,
         name: &VaultRead,
@@ -177,7 +151,10 @@ impl LeaseCache {
         let material = match session.read(name).await {
             Ok(material) => material,
             Err(failure) => {
-                self.lost(name);
+                let spellings = self.lost(name);
+                if failure.absent || failure.class == Class::Configuration {
+                    self.check_names(session, name, &spellings).await?;
+                }
                 return Err(failure);
             }
         };
@@ -196,14 +173,36 @@ impl LeaseCache {
         Ok(material)
     }
 
-    /// The read failed: only data with a known end stays valid until then.
-    fn lost(&self, name: &VaultRead) {
+    /// The read failed: only data with a known end stays valid until then. Gives the spellings
+    /// whose name must be asked for again.
+    fn lost(&self, name: &VaultRead) -> Vec<VaultRead> {
         if matches!(self.life(name), Some(Freshness::Ends(_))) {
-            return;
+            return Vec::new();
         }
         self.lock().remove(name);
-        // The secret may be in another mount now.
-        locked(&self.names).retain(|_, known| known != name);
+        let mut names = locked(&self.names);
+        let lost = names.iter().filter(|(_, known)| *known == name);
+        let lost: Vec<VaultRead> = lost.map(|(read, _)| read.clone()).collect();
+        names.retain(|_, known| known != name);
+        lost
+    }
+
+    /// Where a mount has become another engine, the paths in it have other names from now on: then
+    /// what was read is not absent.
+    async fn check_names(
+        &self,
+        session: &Session,
+        name: &VaultRead,
+        spellings: &[VaultRead],
+    ) -> Result<(), Failure> {
+        for read in spellings {
+            if self.named(session, read).await? != *name {
+                let what = format!("the mount of `{}` has become another engine", read.path);
+                return Err(Failure::new(Class::Unavailable, what)
+                    .hint("nothing is to be done: the next try reads it there"));
+            }
+        }
+        Ok(())
     }
 
     /// Does what the lease needs now, and gives valid data in every case.

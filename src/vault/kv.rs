@@ -33,6 +33,13 @@ pub(super) struct Question<'a> {
     pub(super) version: Option<u64>,
 }
 
+impl Question<'_> {
+    /// Whether what is requested depends on the engine.
+    fn needs_mount(&self) -> bool {
+        !self.exact && !self.path.is_builtin()
+    }
+}
+
 /// Reads a path, at the version if one is given. Before a secret counts as absent, its mount is
 /// asked for again: another engine may have taken its place.
 pub(super) async fn read(
@@ -42,11 +49,14 @@ pub(super) async fn read(
 ) -> Result<Material, RequestEnd> {
     let begun = Instant::now();
     let outcome = read_in_known_mount(access, mounts, question).await;
-    let depends_on_mount = matches!(
+    let is_refuted = matches!(
         outcome,
         Err(RequestEnd::Read(Cause::Absence(_) | Cause::Misuse(_)))
     );
-    if depends_on_mount && mounts.has_changed(access, question.path, begun).await? {
+    if is_refuted
+        && question.needs_mount()
+        && mounts.has_changed(access, question.path, begun).await?
+    {
         return read_in_known_mount(access, mounts, question).await;
     }
     outcome
@@ -55,12 +65,9 @@ pub(super) async fn read(
 async fn read_in_known_mount(
     access: &SharedLogin,
     mounts: &Mounts,
-    Question {
-        path,
-        exact,
-        version,
-    }: Question<'_>,
+    question: Question<'_>,
 ) -> Result<Material, RequestEnd> {
+    let Question { path, version, .. } = question;
     let mut tried = None;
     if let Some(at) = path.as_versioned() {
         let outcome = access.ask(&of_secret(&at, version)?).await;
@@ -69,9 +76,9 @@ async fn read_in_known_mount(
         }
         tried = Some((at, outcome));
     }
-    let mount = match exact || path.is_builtin() {
-        true => None,
-        false => mounts.find(access, path).await?,
+    let mount = match question.needs_mount() {
+        true => mounts.find(access, path).await?,
+        false => None,
     };
     if let Some(at) = secret(mount.as_ref(), path)? {
         let outcome = match tried {
